@@ -1,0 +1,1 @@
+"""Objectives: per-input terms, the sums over a batch that hold them, and losses of those sums."""

@@ -1,0 +1,90 @@
+"""The worker's side of the benchmark: one JSON object a line in, one JSON object a line out.
+
+    {"do": "setup", ...}                                  -> {"ok": true, "versions": {...}}
+    {"do": "train", "lengths": [200, 31], "repeat": 3}    -> {"seconds": [...], "peak_mb": ...}
+    {"do": "evaluate", "batch": 256, "length": 512}       -> the same
+    {"do": "quit"}
+
+`lengths` holds one real length per input; null means that no input is padded. `batch` and `length`
+change the sizes of one request. Every worker answers from here, so that all of them see the same
+data and the same clock. It needs numpy only: PyTorch's worker has a Python of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Arrays(NamedTuple):
+    """B inputs padded to length L."""
+
+    ids: np.ndarray  # [B, L] int64, 0 at pads
+    real: np.ndarray  # [B, L] float32, 1 at real tokens and 0 at pads
+    labels: np.ndarray  # [B] int64, 0 or 1
+
+
+def random_arrays(
+    *, batch: int, length: int, vocabulary: int, lengths: Sequence[int] | None = None, seed: int
+) -> Arrays:
+    """Random words and labels; the same arguments give the same arrays."""
+    if lengths is None:
+        lengths = [length] * batch
+    if len(lengths) != batch or max(lengths) > length:
+        raise ValueError(f"`lengths` must hold {batch} numbers, none above {length}")
+    rng = np.random.default_rng(seed)
+    real = np.arange(length) < np.asarray(lengths)[:, None]
+    ids = rng.integers(1, vocabulary, real.shape) * real
+    return Arrays(ids, real.astype(np.float32), rng.integers(0, 2, batch))
+
+
+def seconds_of(action: Callable[[Any], object], batches: Sequence[Any]) -> list[float]:
+    """Seconds of each call alone; `action` must return only when its work is done."""
+    seconds = []
+    for batch in batches:
+        start = time.perf_counter()
+        action(batch)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def peak_mb() -> float:
+    """The most memory this process ever held, in 10^6 bytes."""
+    try:
+        with open("/proc/self/status") as status:
+            kibibytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except FileNotFoundError:  # not Linux
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    # On Linux ru_maxrss survives exec: a small child of a large parent would report its parent.
+    return kibibytes * 1024 / 1e6
+
+
+def serve(
+    setup: Callable[..., Mapping[str, str]],
+    tasks: Mapping[str, Callable[..., list[float]]],
+) -> None:
+    """Answers until `quit` or the end of stdin.
+
+    Args:
+        setup: takes the fields of a setup request, returns the versions of what it runs on.
+        tasks: by name, takes the fields of a request, returns the seconds of each repeat.
+
+    A wrong request ends the process with a traceback on stderr, which the driver shows.
+    """
+    for line in sys.stdin:
+        fields = json.loads(line)
+        task = fields.pop("do")
+        if task == "quit":
+            return
+        if task == "setup":
+            answer = {"ok": True, "versions": dict(setup(**fields))}
+        else:
+            answer = {"seconds": tasks[task](**fields), "peak_mb": peak_mb()}
+        print(json.dumps(answer), flush=True)

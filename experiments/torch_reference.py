@@ -1,0 +1,198 @@
+"""N2R in plain PyTorch, as its paper's authors would run it: the other side of the benchmark.
+
+A worker of `bench_worker`, run as a script by a Python of its own that has torch and numpy only.
+Its setup takes any field of `Settings`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import platform
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from bench_worker import random_arrays, seconds_of, serve
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Sizes, and the release's numbers for Beer-Appearance."""
+
+    order: str = "release"
+    batch: int = 128
+    length: int = 256
+    units: int = 100
+    embedding: int = 100
+    vocabulary: int = 20_000
+    threads: int = 2
+    seed: int = 0
+    learning_rate: float = 1e-4
+    dropout: float = 0.2
+    sparsity: float = 0.125
+    lambda_sparsity: float = 11.0
+    lambda_continuity: float = 12.0
+    lambda_ce: float = 0.9
+    lambda_norm: float = 1.0
+
+
+class Batch(NamedTuple):
+    """B inputs padded to length L."""
+
+    ids: Tensor  # [B, L]
+    real: Tensor  # [B, L], 1 at real tokens and 0 at pads
+    labels: Tensor  # [B]
+
+
+class Player(nn.Module):
+    """A bidirectional GRU and a head of two logits."""
+
+    def __init__(self, settings: Settings, *, norm: bool):
+        super().__init__()
+        width = 2 * settings.units
+        self.gru = nn.GRU(settings.embedding, settings.units, batch_first=True, bidirectional=True)
+        layers = [nn.Dropout(settings.dropout), nn.Linear(width, 2)]
+        self.head = nn.Sequential(*([nn.LayerNorm(width)] if norm else []), *layers)
+
+
+class Game(nn.Module):
+    """Both players, the frozen embedding they share, and one Adam state per parameter."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        torch.manual_seed(settings.seed)
+        vectors = torch.randn(settings.vocabulary, settings.embedding)
+        vectors[0] = 0.0
+        self.settings = settings
+        self.embedding = nn.Embedding.from_pretrained(vectors, freeze=True)
+        self.extractor = Player(settings, norm=True)
+        self.predictor = Player(settings, norm=False)
+        trained = [*self.extractor.parameters(), *self.predictor.parameters()]
+        self.optimiser = torch.optim.Adam(trained, lr=settings.learning_rate)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Word vectors, zeros at pads."""
+        return self.embedding(batch.ids) * batch.real.unsqueeze(-1)
+
+    def logits(self, embedded: Tensor) -> Tensor:
+        """The extractor's two logits per token, [B, L, 2]; class 1 means selected."""
+        return self.extractor.head(self.extractor.gru(embedded)[0])
+
+    def sample(self, embedded: Tensor) -> Tensor:
+        """A hard mask with straight-through gradient, [B, L]."""
+        return functional.gumbel_softmax(self.logits(embedded), tau=1.0, hard=True)[..., 1]
+
+    def encode(self, embedded: Tensor, mask: Tensor, real: Tensor) -> Tensor:
+        """Enc(Z): the maximum over time of the predictor's states, [B, 2 * units]."""
+        states, _ = self.predictor.gru(embedded * mask.unsqueeze(-1))
+        return states.masked_fill(real.unsqueeze(-1) == 0, -1e6).max(dim=1).values
+
+    def cross_entropy(self, embedded: Tensor, mask: Tensor, batch: Batch) -> Tensor:
+        """The predictor's weighted loss on the selected tokens."""
+        scores = self.predictor.head(self.encode(embedded, mask, batch.real))
+        return self.settings.lambda_ce * functional.cross_entropy(scores, batch.labels)
+
+    def omega(self, mask: Tensor, real: Tensor) -> Tensor:
+        """The release's regulariser: one sparsity for the batch, selected pads counted."""
+        distance = (mask.sum() / real.sum() - self.settings.sparsity).abs()
+        jumps = (mask[:, 1:] - mask[:, :-1]).abs().mean()
+        return self.settings.lambda_sparsity * distance + self.settings.lambda_continuity * jumps
+
+    def descend(self, loss: Tensor) -> None:
+        """One Adam step; a parameter without a gradient keeps its value and its moments."""
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+
+
+def train_jointly(game: Game, batch: Batch) -> None:
+    """Both players on cross-entropy + omega, the mask's gradient going through the predictor."""
+    embedded = game.embed(batch)
+    mask = game.sample(embedded)
+    game.descend(game.cross_entropy(embedded, mask, batch) + game.omega(mask, batch.real))
+
+
+def train_apart(game: Game, batch: Batch) -> None:
+    """The predictor on cross-entropy, the extractor on omega alone: the release's update 1."""
+    embedded = game.embed(batch)
+    mask = game.sample(embedded)
+    game.descend(game.cross_entropy(embedded, mask.detach(), batch) + game.omega(mask, batch.real))
+
+
+def train_predictor(game: Game, batch: Batch) -> None:
+    """The predictor alone, on a mask that carries no graph: the paper's update 1."""
+    embedded = game.embed(batch)
+    with torch.no_grad():
+        mask = game.sample(embedded)
+    game.descend(game.cross_entropy(embedded, mask, batch))
+
+
+def train_extractor(game: Game, batch: Batch) -> None:
+    """The extractor alone, on the norm loss + omega, the predictor constant: update 2."""
+    game.predictor.requires_grad_(False)
+    embedded = game.embed(batch)
+    mask = game.sample(embedded)
+    norms = game.encode(embedded, mask, batch.real).norm(dim=1)
+    norm_loss = -game.settings.lambda_norm * torch.log(1e-6 + norms).mean()
+    game.descend(norm_loss + game.omega(mask, batch.real))
+    game.predictor.requires_grad_(True)
+
+
+Update = Callable[[Game, Batch], None]
+ORDERS: dict[str, tuple[Update, ...]] = {
+    "release": (train_apart, train_extractor),
+    "paper": (train_predictor, train_extractor),
+    "n2r_mmi": (train_jointly, train_extractor),
+    "rnp": (train_jointly,),
+}
+
+
+def train(game: Game, batch: Batch) -> None:
+    """One iteration: every update of the order, each with noise of its own."""
+    for update in ORDERS[game.settings.order]:
+        update(game, batch)
+
+
+@torch.inference_mode()
+def evaluate(game: Game, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The arg-max mask and the class predicted from it, in eval mode."""
+    embedded = game.embed(batch)
+    mask = game.logits(embedded).argmax(dim=-1).float()
+    return mask, game.predictor.head(game.encode(embedded, mask, batch.real)).argmax(dim=-1)
+
+
+class Bench:
+    """Answers the driver's requests with one game, so that its state is kept between them."""
+
+    def setup(self, **fields: str | int | float) -> dict[str, str]:
+        """A new game; the versions it runs on."""
+        self.game = Game(Settings(**fields))
+        torch.set_num_threads(self.game.settings.threads)
+        python = platform.python_version()
+        return {"python": python, "torch": torch.__version__, "numpy": np.__version__}
+
+    def batches(self, *, repeat: int = 1, **request: int | Sequence[int] | None) -> list[Batch]:
+        """One batch for each repeat, of the game's sizes where the request names no other."""
+        own = dataclasses.asdict(self.game.settings)
+        sizes = {name: own[name] for name in ("batch", "length", "vocabulary")}
+        arrays = [random_arrays(**(sizes | request), seed=seed) for seed in range(repeat)]
+        return [Batch(*map(torch.from_numpy, columns)) for columns in arrays]
+
+    def train(self, **request: int | Sequence[int] | None) -> list[float]:
+        """Seconds of whole iterations."""
+        self.game.train()
+        return seconds_of(functools.partial(train, self.game), self.batches(**request))
+
+    def evaluate(self, **request: int | Sequence[int] | None) -> list[float]:
+        """Seconds of whole evaluations."""
+        self.game.eval()
+        return seconds_of(functools.partial(evaluate, self.game), self.batches(**request))
+
+
+if __name__ == "__main__":
+    bench = Bench()
+    serve(bench.setup, {"train": bench.train, "evaluate": bench.evaluate})

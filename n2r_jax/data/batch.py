@@ -1,0 +1,33 @@
+"""A batch of padded texts, as the models see it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+class Batch(NamedTuple):
+    """B texts padded to T tokens. A row with weight 0 only fills the batch up and never counts."""
+
+    tokens: Int[Array, "b t"]
+    """Word ids; 0 for unknown words and for padding."""
+    length: Int[Array, " b"]
+    """Real tokens of each text; 0 for a row that fills up."""
+    label: Int[Array, " b"]
+    weight: Float[Array, " b"]
+    """1 for a text, 0 for a row that fills the batch up."""
+    row: Int[Array, " b"]
+    """Place of the text in the global batch: noise is drawn by it, so it is the same on any number
+    of devices."""
+    rationale: Int[Array, "b t"]
+    """Gold rationale, 0 where there is none."""
+    annotated: Float[Array, " b"]
+    """1 where a human marked a rationale (which may be empty)."""
+
+    @property
+    def valid(self) -> Float[Array, "b t"]:
+        """1 at the tokens of a text, 0 at its padding."""
+        positions = jnp.arange(self.tokens.shape[-1])
+        return (positions[None, :] < self.length[:, None]).astype(jnp.float32)

@@ -1,0 +1,54 @@
+"""Text to tokens with their places: one documented rule, any script, case kept."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+
+RULE = r"""
+    \d+ (?: [.,:/] \d+ )+ (?! {word} )    # a number with its separators: 2.50  1,000  10:30
+  | {word}+? (?= n['’]t (?! {word} ) )     # the verb before n't:          do|n't
+  | n['’]t (?! {word} )                    # the negation itself
+  | ['’] (?: s|m|d|re|ve|ll ) (?! {word} ) # other English clitics:        it|'s
+  | {extend}* \w {word}*                  # a word or a plain number
+  | [^\w\s{invisible}] {extend}*          # any other visible sign, alone
+"""
+
+
+@functools.cache
+def token_pattern() -> re.Pattern[str]:
+    """The compiled rule: clitics are cut as in the Penn Treebank and GloVe, hyphens cut words."""
+    invisible = _invisible_characters()
+    extend = f"[{invisible}]"
+    word = rf"[\w{invisible}]"
+    rule = RULE.format(word=word, extend=extend, invisible=invisible)
+    return re.compile(rule, re.VERBOSE | re.IGNORECASE)
+
+
+def tokenize(text: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """Tokens of `text` and their [start, end) in characters; both are empty for blank text."""
+    matches = tuple(token_pattern().finditer(text))
+    tokens = tuple(sys.intern(match.group()) for match in matches)
+    return tokens, tuple(match.span() for match in matches)
+
+
+def _invisible_characters() -> str:
+    """Marks, joiners and controls: they belong to the sign before them and never stand alone."""
+    # `\w` knows no combining marks, so without them Hindi or decomposed é would fall apart.
+    codes = (*range(0x20000), *range(0xE0000, 0xE0200))
+    kinds = {"Mn", "Mc", "Me", "Cf", "Cc"}
+    chosen = (chr(code) for code in codes if unicodedata.category(chr(code)) in kinds)
+    return _as_ranges([character for character in chosen if not character.isspace()])
+
+
+def _as_ranges(characters: list[str]) -> str:
+    """The inside of a regex class: runs of neighbours written as a-b."""
+    runs: list[list[int]] = []
+    for code in map(ord, characters):
+        if runs and code == runs[-1][1] + 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in runs)

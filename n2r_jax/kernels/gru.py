@@ -1,0 +1,260 @@
+"""One direction of a GRU over time, and the walk back through it.
+
+The gates are PyTorch's (separate input and hidden biases, which matters to Adam):
+
+    r = sigmoid(W_r x + b_r + U_r h + c_r)        n  = tanh(W_n x + b_n + r * (U_n h + c_n))
+    z = sigmoid(W_z x + b_z + U_z h + c_z)        h' = (1 - z) * n + z * h
+
+Everything is time-major and feature-major: inputs are [T, E, B], states [H, B]. The batch is the
+vector lane, so each gate is one matrix product [H, H] x [H, B] and no step reshapes or transposes
+anything. `bigru.py` puts two directions together and owns the differentiation rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+
+class Weights(NamedTuple):
+    """Parameters of one direction (or, with a leading axis of 2, of both). Gates: r, z, n."""
+
+    input: Float[Array, "*d 3 h e"]
+    hidden: Float[Array, "*d 3 h h"]
+    input_bias: Float[Array, "*d 3 h"]
+    hidden_bias: Float[Array, "*d 3 h"]
+
+
+class Tape(NamedTuple):
+    """What the walk back needs of every step; a member that nobody asked for is None."""
+
+    states: Float[Array, "t h b"]
+    reset: Float[Array, "t h b"] | None = None
+    update: Float[Array, "t h b"] | None = None
+    candidate: Float[Array, "t h b"] | None = None
+    hidden_part: Float[Array, "t h b"] | None = None
+    projections: Float[Array, "t k b"] | None = None
+
+
+class Peak(NamedTuple):
+    """The running maximum over time and where it was reached, so no [T, H, B] is ever pooled."""
+
+    value: Float[Array, "h b"]
+    time: Int[Array, "h b"]
+
+
+STEPS_PER_PRODUCT = 4
+"""Steps gathered before each weight-gradient product: four was fastest on CPU (2, 4, 8, 16)."""
+
+LOWEST = -1e6
+"""What an excluded position counts as in the maximum over time."""
+
+
+def _sigmoid(x: Array) -> Array:
+    """The logistic function by tanh, which XLA vectorises on CPU and exp it does not."""
+    return 0.5 * jnp.tanh(0.5 * x) + 0.5
+
+
+def _at(array: Array, index: Any) -> Array:
+    return lax.dynamic_index_in_dim(array, index, 0, keepdims=False)
+
+
+def _put(array: Array, row: Array, index: Any) -> Array:
+    return lax.dynamic_update_index_in_dim(array, row, index, 0)
+
+
+def run(
+    weights: Weights,
+    inputs: Float[Array, "t e b"],
+    mask: Float[Array, "t b"] | None,
+    valid: Float[Array, "t b"] | None,
+    *,
+    reverse: bool,
+    tape: frozenset[str],
+    pool: Float[Array, "t b"] | None = None,
+) -> tuple[Tape | None, Peak | None]:
+    """Run one direction over all steps.
+
+    `mask` scales the input of a step (the rationale mask). Where `valid` is 0 the state is held at
+    zero: in the reverse direction it makes every text start at its own true end. `tape` names the
+    members of Tape to keep; `pool` marks the positions among which the maximum over time is taken.
+    """
+    steps, _, batch = inputs.shape
+    units, dtype = weights.hidden.shape[-1], inputs.dtype
+    w = weights.input.reshape(3 * units, -1).astype(dtype)
+    u = weights.hidden.reshape(3 * units, units).astype(dtype)
+    bias = weights.input_bias.astype(dtype)[:, :, None]
+    hidden_bias = weights.hidden_bias.astype(dtype)[:, :, None]
+
+    def step(index: Array, carry: tuple) -> tuple:
+        state, kept, peak = carry
+        t = steps - 1 - index if reverse else index
+        x = _at(inputs, t)
+        if mask is not None and "projections" not in tape:
+            x = x * _at(mask, t)[None]  # E rows here are fewer than 3H rows after the product
+        projection = w @ x
+        scaled = projection
+        if mask is not None and "projections" in tape:
+            scaled = projection * _at(mask, t)[None]
+        x_r, x_z, x_n = scaled.reshape(3, units, batch)
+        h_r, h_z, h_n = (u @ state).reshape(3, units, batch)
+        r = _sigmoid(x_r + h_r + (bias[0] + hidden_bias[0]))
+        z = _sigmoid(x_z + h_z + (bias[1] + hidden_bias[1]))
+        hidden_part = h_n + hidden_bias[2]
+        n = jnp.tanh(x_n + bias[2] + r * hidden_part)
+        new = n + z * (state - n)
+        if valid is not None:
+            new = new * _at(valid, t)[None]
+        now = Tape(new, r, z, n, hidden_part, projection)
+        kept = {name: _put(kept[name], getattr(now, name), t) for name in kept}
+        return new, kept, _raise(peak, new, pool, t, reverse) if peak is not None else None
+
+    rows = {name: 3 * units if name == "projections" else units for name in tape}
+    kept = {name: lax.empty((steps, rows[name], batch), dtype) for name in sorted(tape)}
+    start = jnp.zeros((units, batch), dtype)
+    nowhere = jnp.zeros((units, batch), jnp.int32)
+    peak = None if pool is None else Peak(jnp.full_like(start, LOWEST), nowhere)
+    _, kept, peak = lax.fori_loop(0, steps, step, (start, kept, peak))
+    return (Tape(**kept) if kept else None), peak
+
+
+def _raise(peak: Peak, state: Array, pool: Array, t: Array, reverse: bool) -> Peak:
+    """Take this step's state into the running maximum; of equals the earliest in the text stays."""
+    higher = state >= peak.value if reverse else state > peak.value
+    higher = higher & (_at(pool, t) > 0)[None]
+    return Peak(jnp.where(higher, state, peak.value), jnp.where(higher, t, peak.time))
+
+
+class Wanted(NamedTuple):
+    """Which gradients a walk back has to produce."""
+
+    weights: bool
+    mask: bool
+    inputs: bool
+
+
+class Gradients(NamedTuple):
+    """What a walk back produced; a member that nobody wanted is None."""
+
+    weights: Weights | None
+    mask: Float[Array, "t b"] | None
+    inputs: Float[Array, "t e b"] | None
+
+
+def walk_back(
+    weights: Weights,
+    inputs: Float[Array, "t e b"],
+    mask: Float[Array, "t b"] | None,
+    valid: Float[Array, "t b"] | None,
+    tape: Tape,
+    cotangent: Callable[[Array], Float[Array, "h b"]],
+    *,
+    reverse: bool,
+    wanted: Wanted,
+) -> Gradients:
+    """Carry dL/dh from the last step run to the first.
+
+    `cotangent(t)` is dL/dh_t from outside the recurrence. The mask's gradient is a dot product of
+    the saved input projections with the gates' gradients; gradients of the inputs cost one more
+    matrix product a step and are only made where asked for (attribution).
+    """
+    steps, features, batch = inputs.shape
+    units, dtype = weights.hidden.shape[-1], inputs.dtype
+    u_r, u_z, u_n = jnp.swapaxes(weights.hidden, 1, 2).astype(dtype)
+    w_transposed = weights.input.reshape(3 * units, features).T.astype(dtype)
+    chunk = STEPS_PER_PRODUCT if wanted.weights else 1
+    while steps % chunk:
+        chunk //= 2
+
+    def one(d_state: Array, t: Array) -> tuple[Array, tuple[Array, ...]]:
+        before = t + 1 if reverse else t - 1
+        inside = (before < steps) if reverse else (before >= 0)
+        state = _at(tape.states, jnp.clip(before, 0, steps - 1)) * inside.astype(dtype)
+        r, z = _at(tape.reset, t), _at(tape.update, t)
+        n, hidden_part = _at(tape.candidate, t), _at(tape.hidden_part, t)
+        d_state = d_state + cotangent(t)
+        if valid is not None:
+            d_state = d_state * _at(valid, t)[None]
+        d_z = d_state * (state - n) * z * (1 - z)
+        d_n = d_state * (1 - z) * (1 - n * n)
+        d_r = d_n * hidden_part * r * (1 - r)
+        d_hidden_n = d_n * r
+        d_before = d_state * z + u_r @ d_r + u_z @ d_z + u_n @ d_hidden_n
+        return d_before, (d_r, d_z, d_n, d_hidden_n, state)
+
+    def body(index: Array, carry: tuple) -> tuple:
+        d_state, sums, d_mask, d_inputs = carry
+        seen = []
+        for k in range(chunk):
+            step = index * chunk + k
+            t = step if reverse else steps - 1 - step
+            d_state, gates = one(d_state, t)
+            d_r, d_z, d_n, d_hidden_n, state = gates
+            if wanted.weights:
+                x = _at(inputs, t)
+                x = x if mask is None else x * _at(mask, t)[None]
+                seen.append((d_r, d_z, d_n, d_hidden_n, state, x))
+            if wanted.inputs:
+                d_x = w_transposed @ jnp.concatenate([d_r, d_z, d_n])
+                if wanted.mask:
+                    d_mask = _put(d_mask, (d_x * _at(inputs, t)).sum(0), t)
+                d_inputs = _put(d_inputs, d_x if mask is None else d_x * _at(mask, t)[None], t)
+            elif wanted.mask:
+                p_r, p_z, p_n = _at(tape.projections, t).reshape(3, units, batch)
+                d_mask = _put(d_mask, (p_r * d_r + p_z * d_z + p_n * d_n).sum(0), t)
+        if wanted.weights:
+            sums = _accumulate(sums, seen)
+        return d_state, sums, d_mask, d_inputs
+
+    carry = (
+        jnp.zeros((units, batch), dtype),
+        _empty_sums(units, features, batch) if wanted.weights else None,
+        jnp.zeros((steps, batch), dtype) if wanted.mask else None,
+        lax.empty(inputs.shape, dtype) if wanted.inputs else None,
+    )
+    _, sums, d_mask, d_inputs = lax.fori_loop(0, steps // chunk, body, carry)
+    return Gradients(_weights_from(sums) if wanted.weights else None, d_mask, d_inputs)
+
+
+def _empty_sums(units: int, features: int, batch: int) -> dict[str, tuple[Array, ...]]:
+    """Running sums of the weight gradients, in float32 whatever the states are."""
+
+    def zeros(count: int, width: int) -> tuple[Array, ...]:
+        return tuple(jnp.zeros((units, width)) for _ in range(count))
+
+    return {"hidden": zeros(3, units), "input": zeros(3, features), "bias": zeros(4, batch)}
+
+
+def _accumulate(sums: dict, seen: list[tuple[Array, ...]]) -> dict:
+    """Add the outer products of a few steps by one matrix product per gate."""
+    d_r, d_z, d_n, d_hidden_n, state, x = (
+        jnp.concatenate(parts, 1) for parts in zip(*seen, strict=True)
+    )
+
+    def add(total: tuple, gates: tuple, against: Array) -> tuple:
+        product = [jnp.dot(g, against.T, preferred_element_type=jnp.float32) for g in gates]
+        return tuple(a + b for a, b in zip(total, product, strict=True))
+
+    per_gate = zip(*(step[:4] for step in seen), strict=True)
+    bias = tuple(sum(g.astype(jnp.float32) for g in steps) for steps in per_gate)
+    return {
+        "hidden": add(sums["hidden"], (d_r, d_z, d_hidden_n), state),
+        "input": add(sums["input"], (d_r, d_z, d_n), x),
+        "bias": tuple(a + b for a, b in zip(sums["bias"], bias, strict=True)),
+    }
+
+
+def _weights_from(sums: dict) -> Weights:
+    """Name the summed gradients; r and z share theirs between the two biases, n does not."""
+    d_r, d_z, d_n, d_hidden_n = (b.sum(1) for b in sums["bias"])
+    return Weights(
+        input=jnp.stack(sums["input"]),
+        hidden=jnp.stack(sums["hidden"]),
+        input_bias=jnp.stack([d_r, d_z, d_n]),
+        hidden_bias=jnp.stack([d_r, d_z, d_hidden_n]),
+    )

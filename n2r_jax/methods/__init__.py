@@ -1,0 +1,21 @@
+"""Methods by name. A new method is one file here and one line in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from n2r_jax.methods.base import Method, Rationale, Update, rationalize
+from n2r_jax.methods.classifier import classifier
+from n2r_jax.methods.n2r import n2r, n2r_mmi
+from n2r_jax.methods.rnp import rnp
+from n2r_jax.methods.updates import Settings
+from n2r_jax.models.interface import RationaleModel
+
+METHODS: dict[str, Callable[[RationaleModel, Settings], Method]] = {
+    "rnp": rnp,
+    "n2r": n2r,
+    "n2r_mmi": n2r_mmi,
+    "classifier": lambda model, settings: classifier(model, settings.objective),
+}
+
+__all__ = ["METHODS", "Method", "Rationale", "Settings", "Update", "rationalize"]

@@ -1,0 +1,196 @@
+"""Bidirectional GRU extractor and predictor on frozen word vectors (N2R section 5.1; Tables 1, 2).
+
+    extractor   vectors -> biGRU -> LayerNorm -> dropout -> linear to two logits a token
+    predictor   vectors * mask -> its own biGRU -> maximum over time = Enc(Z) -> dropout -> linear
+
+Initial values are PyTorch's defaults, which the papers' settings were tuned with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from n2r_jax.data.batch import Batch
+from n2r_jax.kernels.bigru import bigru_max, bigru_states
+from n2r_jax.kernels.gru import Weights
+from n2r_jax.models.dropout import dropout
+from n2r_jax.models.interface import Params, Prediction, RationaleModel
+
+States = tuple[Float[Array, "t h b"], Float[Array, "t h b"]]
+
+
+def _uniform(bound: float) -> Callable[..., Array]:
+    """Values from U(-bound, bound)."""
+    return lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+
+
+class GRUWeights(nn.Module):
+    """Parameters of a bidirectional GRU, U(-1/sqrt(units), 1/sqrt(units))."""
+
+    units: int
+    features: int
+
+    @nn.compact
+    def __call__(self) -> Weights:
+        """All weights, the direction as leading axis."""
+        shapes = Weights(
+            input=(2, 3, self.units, self.features),
+            hidden=(2, 3, self.units, self.units),
+            input_bias=(2, 3, self.units),
+            hidden_bias=(2, 3, self.units),
+        )
+        init = _uniform(self.units**-0.5)
+        return Weights(*(self.param(n, init, s) for n, s in shapes._asdict().items()))
+
+
+class Linear(nn.Module):
+    """A linear layer's parameters: kernel [outputs, inputs] and bias, PyTorch's default init."""
+
+    outputs: int
+    inputs: int
+
+    @nn.compact
+    def __call__(self) -> tuple[Float[Array, "o i"], Float[Array, " o"]]:
+        """The kernel and the bias."""
+        init = _uniform(self.inputs**-0.5)
+        kernel = self.param("kernel", init, (self.outputs, self.inputs))
+        return kernel, self.param("bias", init, (self.outputs,))
+
+
+class GRUExtractor(nn.Module):
+    """Scores every token for selection."""
+
+    units: int
+    features: int
+    dropout_rate: float
+
+    def setup(self) -> None:
+        """Create the parameters."""
+        self.gru = GRUWeights(self.units, self.features)
+        self.scale = self.param("scale", nn.initializers.ones, (2 * self.units,))
+        self.offset = self.param("offset", nn.initializers.zeros, (2 * self.units,))
+        self.head = Linear(2, 2 * self.units)
+
+    def states(self, vectors: Float[Array, "t e b"], valid: Float[Array, "t b"]) -> States:
+        """States of both directions: the costly part, before any noise."""
+        return bigru_states(self.gru(), vectors, valid)
+
+    def score(
+        self, states: States, row: Int[Array, " b"], key: Array | None
+    ) -> Float[Array, "t b"]:
+        """Logit of selected minus logit of not selected.
+
+        The two halves of the state stay apart (no [T, 2H, B] is made), and so do the two logits'
+        weights in the parameters only: the forward pass needs their difference alone.
+        """
+        kernel, bias = self.head()
+        weight = (kernel[1] - kernel[0]).reshape(2, self.units)
+        scale, offset = self.scale.reshape(2, self.units), self.offset.reshape(2, self.units)
+        keys = (None, None) if key is None else jax.random.split(key)
+        mean = sum(s.sum(1) for s in states) / (2 * self.units)
+        centred = [s - mean[:, None] for s in states]
+        variance = sum((c**2).sum(1) for c in centred) / (2 * self.units)
+        root = jax.lax.rsqrt(variance + 1e-5)[:, None]
+        scores = bias[1] - bias[0]
+        for d in (0, 1):
+            normed = centred[d] * root * scale[d][None, :, None] + offset[d][None, :, None]
+            kept = dropout(normed, keys[d], row, self.dropout_rate)
+            scores = scores + jnp.einsum("h,thb->tb", weight[d], kept)
+        return scores
+
+
+class GRUPredictor(nn.Module):
+    """Classifies from the selected tokens."""
+
+    units: int
+    features: int
+    classes: int
+    dropout_rate: float
+
+    def setup(self) -> None:
+        """Create the parameters."""
+        self.gru = GRUWeights(self.units, self.features)
+        self.head = Linear(self.classes, 2 * self.units)
+
+    def __call__(
+        self,
+        vectors: Float[Array, "t e b"],
+        mask: Float[Array, "t b"],
+        valid: Float[Array, "t b"],
+        pool: Float[Array, "t b"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Prediction:
+        """Logits and Enc(Z); a row without any token has Enc(Z) = 0."""
+        pooled = bigru_max(self.gru(), vectors, mask, valid, pool)
+        pooled = jnp.where(pool.sum(0)[None] > 0, pooled, 0.0)
+        kernel, bias = self.head()
+        kept = dropout(pooled[None], key, row, self.dropout_rate)[0]
+        return Prediction((kernel @ kept + bias[:, None]).T, pooled.T)
+
+
+def gru_text_model(
+    table: Float[Array, "v e"],
+    *,
+    units: int,
+    classes: int,
+    dropout_rate: float,
+    padding: Literal["exact", "release"] = "exact",
+) -> RationaleModel:
+    """The papers' GRU model over a frozen table of word vectors whose row 0 is zeros.
+
+    units: per direction (the papers' hidden_dim is twice that). padding: 'exact' keeps padding out
+    of everything; 'release' does as the authors' code did, for replaying its runs: the recurrence
+    runs through padding and the extractor may select it, only the maximum leaves it out.
+    """
+    features = table.shape[1]
+    extractor = GRUExtractor(units, features, dropout_rate)
+    predictor = GRUPredictor(units, features, classes, dropout_rate)
+
+    def selectable(batch: Batch) -> Float[Array, "b t"]:
+        return batch.valid if padding == "exact" else jnp.ones_like(batch.valid)
+
+    def vectors(params: Params, batch: Batch) -> Float[Array, "t e b"]:
+        found = params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
+        return found.transpose(1, 2, 0)
+
+    def init(key: Array, batch: Batch) -> Params:
+        x, valid = jnp.zeros((1, features, 1)), jnp.ones((1, 1))
+        for_extractor, for_predictor = jax.random.split(key)
+
+        def run(module: GRUExtractor) -> Any:
+            return module.score(module.states(x, valid), batch.row[:1], None)
+
+        in_extractor = nn.init(run, extractor)(for_extractor)["params"]
+        in_predictor = predictor.init(for_predictor, x, valid, valid, valid, batch.row[:1], None)
+        return {
+            "embedding": {"table": jnp.asarray(table)},
+            "extractor": in_extractor,
+            "predictor": in_predictor["params"],
+        }
+
+    def encode(params: Params, batch: Batch) -> States:
+        variables = {"params": params["extractor"]}
+        x, valid = vectors(params, batch), selectable(batch).T
+        return extractor.apply(variables, x, valid, method="states")
+
+    def score(
+        params: Params, states: States, batch: Batch, key: Array | None
+    ) -> Float[Array, "b t"]:
+        variables = {"params": params["extractor"]}
+        return extractor.apply(variables, states, batch.row, key, method="score").T
+
+    def predict(
+        params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
+    ) -> Prediction:
+        variables = {"params": params["predictor"]}
+        x, valid, pool = vectors(params, batch), selectable(batch).T, batch.valid.T
+        return predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
+
+    return RationaleModel(init, encode, score, predict, selectable)

@@ -1,0 +1,42 @@
+"""What every rationale model offers, whatever its encoder: the methods know nothing else of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float
+
+from n2r_jax.data.batch import Batch
+
+Params = dict[str, Any]
+"""Parameters by group: {'embedding': ..., 'extractor': ..., 'predictor': ...}."""
+Features = Any
+"""What an encoder makes of a batch before noise and dropout: any tree of arrays."""
+
+
+class Prediction(NamedTuple):
+    """What the predictor makes of the selected units."""
+
+    logits: Float[Array, "b c"]
+    representation: Float[Array, "b f"]
+    """Enc(Z): the pooled state before dropout, whose norm N2R maximises."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RationaleModel:
+    """An extractor and a predictor as pure functions. No key means no dropout."""
+
+    init: Callable[[Array, Batch], Params]
+    """(key, example batch) -> parameters by group."""
+    encode: Callable[[Params, Batch], Features]
+    """(params, batch) -> the extractor's features; depends on the groups in `encodes` only."""
+    score: Callable[[Params, Features, Batch, Array | None], Array]
+    """(params, features, batch, key) -> scores [B, T]: logit selected minus logit not selected."""
+    predict: Callable[[Params, Batch, Array, Array | None], Prediction]
+    """(params, batch, mask [B, T], key) -> Prediction, from the selected units alone."""
+    selectable: Callable[[Batch], Array]
+    """(batch) -> 1 at the units [B, T] that the extractor may select."""
+    encodes: tuple[str, ...] = ("extractor",)
+    """Trained parameter groups that `encode` reads."""
