@@ -186,14 +186,15 @@ COMMON: dict[str, Table] = {
     "meal": _phrases("breakfast | lunch | dinner | brunch | supper | tea"),
     "trip": _phrases("""our holiday | our honeymoon | the conference | a business trip |
         the wedding | our anniversary | the weekend | a family visit | the marathon |
-        the festival | our tour | the half term | the trade fair | a school reunion | the cruise"""),
+        the festival | our tour | the half term | the trade fair | a school reunion |
+        the cruise"""),
     "companion": _phrases("""my wife | my husband | my sister | my brother | my mother | my father |
         my boss | my friend | my daughter | my son | my cousin | my aunt | a colleague |
         our neighbour | my partner | my grandmother | my uncle | a fellow student"""),
     "city": _phrases("""lisbon | vienna | porto | madrid | seville | rome | milan | naples |
         athens | berlin | hamburg | munich | dresden | prague | budapest | warsaw | krakow |
-        oslo | bergen | stockholm | helsinki | riga | tallinn | vilnius | dublin | cork | galway | edinburgh |
-        glasgow | cardiff | york | bath | paris | lyon | nice | geneva | zurich | basel | brussels |
+        oslo | bergen | stockholm | helsinki | riga | tallinn | vilnius | dublin | cork | galway |
+        edinburgh | glasgow | cardiff | york | bath | paris | lyon | nice | geneva | zurich | basel | brussels |
         antwerp | utrecht | copenhagen | aarhus | istanbul | izmir | cairo | tunis | boston |
         chicago | denver | seattle | toronto | montreal | kyoto | osaka | seoul | singapore"""),
     "transport": _phrases("""train | bus | taxi | ferry | bicycle | tram | plane | car | coach |
