@@ -193,10 +193,11 @@ COMMON: dict[str, Table] = {
         our neighbour | my partner | my grandmother | my uncle | a fellow student"""),
     "city": _phrases("""lisbon | vienna | porto | madrid | seville | rome | milan | naples |
         athens | berlin | hamburg | munich | dresden | prague | budapest | warsaw | krakow |
-        oslo | bergen | stockholm | helsinki | riga | tallinn | vilnius | dublin | cork | galway |
-        edinburgh | glasgow | cardiff | york | bath | paris | lyon | nice | geneva | zurich | basel | brussels |
-        antwerp | utrecht | copenhagen | aarhus | istanbul | izmir | cairo | tunis | boston |
-        chicago | denver | seattle | toronto | montreal | kyoto | osaka | seoul | singapore"""),
+        oslo | bergen | stockholm | helsinki | riga | tallinn | vilnius | dublin | cork |
+        galway | edinburgh | glasgow | cardiff | york | bath | paris | lyon | nice | geneva
+        | zurich | basel | brussels | antwerp | utrecht | copenhagen | aarhus | istanbul |
+        izmir | cairo | tunis | boston | chicago | denver | seattle | toronto | montreal |
+        kyoto | osaka | seoul | singapore"""),
     "transport": _phrases("""train | bus | taxi | ferry | bicycle | tram | plane | car | coach |
         motorbike | camper van | scooter"""),
     "dish": _phrases("""pasta | soup | salad | omelette | pancakes | porridge | toast | sausages |
