@@ -7,13 +7,14 @@ import re
 import sys
 import unicodedata
 
+# The look-ahead before the lazy match spares every word without "'t" a search through it.
 RULE = r"""
-    \d+ (?: [.,:/] \d+ )+ (?! {word} )    # a number with its separators: 2.50  1,000  10:30
-  | {word}+? (?= n['’]t (?! {word} ) )     # the verb before n't:          do|n't
-  | n['’]t (?! {word} )                    # the negation itself
-  | ['’] (?: s|m|d|re|ve|ll ) (?! {word} ) # other English clitics:        it|'s
-  | {extend}* \w {word}*                  # a word or a plain number
-  | [^\w\s{invisible}] {extend}*          # any other visible sign, alone
+    \d+ (?: [.,:/] \d+ )+ (?! {word} )                 # a number with separators: 2.50  1,000
+  | (?= {word}++ ['’] [tT] ) {word}+? (?= {negation} )  # the verb before n't:      do|n't
+  | {negation}                                          # the negation itself
+  | ['’] (?: [sSmMdD] | [rR][eE] | [vV][eE] | [lL][lL] ) (?! {word} )  # other clitics: it|'s
+  | {extend}* \w {word}*                                # a word or a plain number
+  | [^\w\s{invisible}] {extend}*                        # any other visible sign, alone
 """
 
 
@@ -23,8 +24,9 @@ def token_pattern() -> re.Pattern[str]:
     invisible = _invisible_characters()
     extend = f"[{invisible}]"
     word = rf"[\w{invisible}]"
-    rule = RULE.format(word=word, extend=extend, invisible=invisible)
-    return re.compile(rule, re.VERBOSE | re.IGNORECASE)
+    negation = rf"[nN] ['’] [tT] (?! {word} )"
+    rule = RULE.format(word=word, extend=extend, invisible=invisible, negation=negation)
+    return re.compile(rule, re.VERBOSE)
 
 
 def tokenize(text: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
