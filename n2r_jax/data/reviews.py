@@ -16,7 +16,15 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from n2r_jax.data.records import Record
-from n2r_jax.data.reviews_grammar import ASPECTS, COMMON, KIND_SHARES, OPINIONS, Table
+from n2r_jax.data.reviews_grammar import (
+    ASPECTS,
+    COMMON,
+    ENDS,
+    JOINTS,
+    KIND_SHARES,
+    OPINIONS,
+    Table,
+)
 from n2r_jax.errors import UserError
 
 SPLITS = ("train", "dev", "test")
@@ -130,12 +138,8 @@ def _join(rng: random.Random, clauses: Sequence[Marked]) -> Marked:
     joined = False
     for clause in clauses[1:]:
         joined = not joined and rng.random() < 0.25
-        link = (
-            _pick(rng, COMMON["joint"]).split()
-            if joined
-            else [_pick(rng, (".", ".", ".", ".", ".", "!"))]
-        )
-        review += [(token, None) for token in link] + clause
+        link = _pick(rng, JOINTS if joined else ENDS)
+        review += [(token, None) for token in link.split()] + clause
     return [*review, (".", None)]
 
 

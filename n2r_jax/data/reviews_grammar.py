@@ -146,6 +146,12 @@ OPINIONS: dict[str, tuple[str, ...]] = {
 
 KIND_SHARES = {"plain": 0.56, "negated": 0.12, "tale": 0.28, "hedged": 0.04}
 
+JOINTS = _phrases(", and | while | and | ; | , whereas")
+"""What joins two clauses of one sentence."""
+
+ENDS = (".", ".", ".", ".", ".", "!")
+"""What ends a sentence."""
+
 COMMON: dict[str, Table] = {
     # Three in five adjectives belong to the aspect; the others only mean it beside its noun.
     "adjective": ("{own}", "{own}", "{own}", "{shared}", "{shared}"),
@@ -165,7 +171,6 @@ COMMON: dict[str, Table] = {
     "when": _phrases("""during our stay | from start to finish | every day | on both nights |
         all week | the whole time | throughout {trip} | from the first minute | in {month} |
         this time | on our second visit | on {day} | both times | until we left"""),
-    "joint": _phrases(", and | while | and | ; | , whereas"),
     "place": _phrases("""the beach | the old town | the train station | the museum | the harbour |
         the market square | the cathedral | the airport | the castle | the opera house |
         the botanical garden | the conference centre | the metro | the zoo | the ferry pier |

@@ -103,18 +103,21 @@ def rationale_report(
     `mask` and `gold` are 0/1, `scores` rank the units (higher is more selected). Overlap is scored
     on the rows of `has_gold` (default: all, if there is `gold`). Raises ValueError without inputs.
     """
-    rows = np.asarray(valid).astype(bool).any(axis=1)
-    annotated = rows & (gold is not None if has_gold is None else np.asarray(has_gold, bool))
+    mask, valid = np.asarray(mask), np.asarray(valid)
+    rows = np.asarray(valid.any(axis=1))
+    annotated = rows if has_gold is None else rows & np.asarray(has_gold, bool)
     resampler = _Resampler(resamples, seed)
     overlap, missing = None, "none of the inputs has a gold rationale"
     if gold is not None and annotated.any():
-        chosen = [None if x is None else np.asarray(x)[annotated] for x in (scores, gold, valid)]
-        counts = OverlapCounts.from_masks(np.asarray(mask)[annotated], *chosen[1:])
-        overlap, missing = _overlap(counts, resampler) | _ranking(*chosen, resampler), None
-        overlap["without_gold"] = int(rows.sum() - annotated.sum())
+        marks, real = np.asarray(gold)[annotated], valid[annotated]
+        overlap = {"without_gold": int(rows.sum() - annotated.sum())}
+        overlap |= _overlap(OverlapCounts.from_masks(mask[annotated], marks, real), resampler)
+        if scores is not None:
+            overlap |= _ranking(np.asarray(scores)[annotated], marks, real, resampler)
+        missing = None
     return RationaleReport(
         task=_task(labels, predicted, probabilities, rows, classes, resampler),
-        selection=_selection(np.asarray(mask)[rows], np.asarray(valid)[rows], resampler),
+        selection=_selection(mask[rows], valid[rows], resampler),
         overlap=overlap,
         overlap_missing=missing,
         bootstrap={"unit": "document", "resamples": resamples, "seed": seed, "level": LEVEL},
@@ -167,7 +170,7 @@ def _overlap(counts: OverlapCounts, resampler: _Resampler) -> dict[str, Any]:
     section: dict[str, Any] = {
         "annotated": len(counts),
         "empty_gold": int((counts.gold == 0).sum()),
-        "gold_rate_micro": gold_rate(counts),
+        "gold_rate_micro": {"value": gold_rate(counts)},
     }
     for name, model in (("micro", micro(counts)), ("instance_mean", instance_mean(counts))):
         interval = {f"f1_{end}": intervals[name][end] for end in ("low", "high")}
@@ -176,7 +179,7 @@ def _overlap(counts: OverlapCounts, resampler: _Resampler) -> dict[str, Any]:
             row: _score(score, shares[row]) for row, score in baselines[name].items()
         }
     section["iou_micro"] = resampler.sums(_iou_of_sums, counts.table)
-    section["iou_instance_mean"] = resampler.mean(iou(counts))
+    section["iou_instance_mean"] = resampler.mean(np.where(seen, iou(counts), np.nan))
     return section
 
 
@@ -186,13 +189,11 @@ def _iou_of_sums(sums: Float[np.ndarray, "r 4"]) -> Float[np.ndarray, " r"]:
 
 
 def _ranking(
-    scores: Float[np.ndarray, "n t"] | None,
+    scores: Float[np.ndarray, "n t"],
     gold: Shaped[np.ndarray, "n t"],
     valid: Shaped[np.ndarray, "n t"],
     resampler: _Resampler,
 ) -> dict[str, Any]:
-    if scores is None:
-        return {}
     section: dict[str, Any] = {}
     for area in ("average_precision", "auprc"):
         section[f"{area}_instance_mean"] = resampler.mean(instance_area(scores, gold, valid, area))
