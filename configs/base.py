@@ -1,0 +1,111 @@
+"""What every config starts from: all fields there are, with the papers' settings for GRU text.
+
+Each field may be set on the command line: `--config.objective.sparsity=0.15`. There are no hidden
+defaults: what is not here does not exist.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from n2r_jax.presets import switches
+
+
+def get_config(preset: str = "release") -> ConfigDict:
+    """Return the common settings (N2R appendix A.2) with the switches of one preset."""
+    config = ConfigDict()
+    config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier
+    config.seed = 1  # of parameters, noise, data order and down-sampling; the papers use 1 to 5
+    config.objective = _objective()
+    config.model = _model()
+    config.data = _data()
+    config.batching = ConfigDict(
+        {
+            "batch_size": 128,  # of all devices together
+            "buckets": (64, 128, 192, 256),  # lengths to pad to; the last is data.max_length
+            "balance": True,  # down-sample the larger classes of train, as the papers do
+        }
+    )
+    config.training = _training()
+    config.evaluation = ConfigDict(
+        {
+            "batch_size": 256,
+            "sample_masks": False,  # True draws masks with noise, as the release does
+            "bootstrap": 1000,  # resamples of the texts behind each 95 % interval
+        }
+    )
+    use_preset(config, preset)
+    return config.lock()
+
+
+def use_preset(config: ConfigDict, preset: str) -> None:
+    """Set every switch in which paper and release differ."""
+    config.preset = preset
+    config.objective.update(switches(preset, max_length=config.data.max_length))
+
+
+def _objective() -> ConfigDict:
+    return ConfigDict(
+        {
+            "sparsity": 0.125,  # target share of selected tokens
+            "lambda_sparsity": 11.0,
+            "lambda_continuity": 12.0,
+            "lambda_cross_entropy": 0.9,
+            "lambda_norm": 1.0,
+            "temperature": 1.0,  # of the Gumbel-softmax
+            "sparsity_per": "batch",  # batch: one ratio for the batch; input: mean of each text's
+            "continuity": "mean",  # mean over inputs * (max_length - 1); sum: per text
+            "omega_in_update_1": True,  # N2R: the extractor steps on omega in update 1 as well
+            "predictor_coasts": False,  # N2R: Adam's momentum moves the predictor in update 2
+        }
+    )
+
+
+def _model() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "gru",
+            "units": 100,  # per direction: the papers' hidden_dim of 200
+            "dropout": 0.2,
+            "dimension": 100,  # of the frozen word vectors
+        }
+    )
+
+
+def _data() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "files",  # files, eraser, beer, hotel, reviews
+            "train": "",  # files: JSONL, CSV, TSV or Parquet (.gz too); eraser: the directory
+            "dev": "",
+            "test": "",  # only read by --mode=evaluate
+            "labels": (),  # names in order; empty: those of train
+            "aspect": "",  # beer, hotel, reviews
+            "directory": "",  # beer, hotel: where the prepared records are kept
+            "manual_directory": "",  # beer, hotel: where you put the original files
+            "correlation": 0.0,  # reviews: how often the other aspects share the label
+            "sizes": (0, 0, 0),  # reviews: texts of train, dev, test
+            "seed": 0,  # reviews: of the texts themselves
+            "vectors": "",  # word vectors: GloVe text (.gz, .zip too) or .npz; empty: seeded ones
+            "vectors_limit": 0,  # read only the first so many words; 0: all
+            "min_count": 1,  # without vectors: rarer words are unknown
+            "lowercase": True,
+            "max_length": 256,  # tokens; gold beyond it disappears
+            "too_long": "truncate",  # or error
+        }
+    )
+
+
+def _training() -> ConfigDict:
+    return ConfigDict(
+        {
+            "epochs": 300,
+            "learning_rate": 1e-4,  # Adam, default betas
+            "log_every": 50,  # steps
+            "checkpoint_every": 500,  # steps; a checkpoint is written after every epoch anyway
+            "best_by": "dev/accuracy",  # chooses the checkpoint that evaluation uses; dev only
+            "best_mode": "max",  # or min
+            "best_sparsity_at_most": 1.0,  # epochs that select more on dev are never the best
+            "patience": 0,  # epochs without a new best before stopping; 0: never
+        }
+    )

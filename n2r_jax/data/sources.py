@@ -1,0 +1,87 @@
+"""Any configured data set as sources, by split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from n2r_jax.data.records import Source
+from n2r_jax.errors import UserError
+
+SPLITS = ("train", "dev", "test")
+
+
+def open_split(data: Any, split: str, labels: Sequence[str] | None = None) -> Source:
+    """Open the 'train', 'dev' or 'test' split of `config.data`.
+
+    labels: the label names of the training split, which the other splits must keep to. Raises
+    UserError for a data set or a split that does not exist.
+    """
+    if data.name not in OPENERS:
+        raise UserError(
+            f"config.data.name {data.name!r} is unknown; choose one of {', '.join(OPENERS)}"
+        )
+    if split not in SPLITS:
+        raise UserError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
+    return OPENERS[data.name](data, split, labels or tuple(data.labels) or None)
+
+
+def _open_file(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.files import read_file
+
+    return read_file(_asked(data, split, split), label_names=labels)
+
+
+def _open_eraser(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.eraser import read_eraser
+
+    return read_eraser(_asked(data, "train", split), split, labels)
+
+
+def _open_reviews(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.reviews import Reviews
+
+    return Reviews(
+        split,
+        size=data.sizes[SPLITS.index(split)],
+        seed=data.seed,
+        correlation=data.correlation,
+        aspect=data.aspect,
+    )
+
+
+def _open_beer(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.beer import open_beer
+
+    return open_beer(data.aspect, _corpus_split(split), *_directories(data))
+
+
+def _open_hotel(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.hotel import open_hotel
+
+    return open_hotel(data.aspect, _corpus_split(split), *_directories(data))
+
+
+OPENERS: dict[str, Callable[[Any, str, Sequence[str] | None], Source]] = {
+    "files": _open_file,
+    "eraser": _open_eraser,
+    "beer": _open_beer,
+    "hotel": _open_hotel,
+    "reviews": _open_reviews,
+}
+
+
+def _corpus_split(split: str) -> str:
+    """Both review corpora are tested on their annotated texts."""
+    return "annotated" if split == "test" else split
+
+
+def _asked(data: Any, field: str, split: str) -> str:
+    """A path that the config has to name."""
+    if not data[field]:
+        raise UserError(f"no {split} data; say which by --config.data.{field}=PATH")
+    return data[field]
+
+
+def _directories(data: Any) -> tuple[str, str | None]:
+    return _asked(data, "directory", "prepared"), data.manual_directory or None

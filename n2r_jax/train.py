@@ -1,0 +1,254 @@
+"""Train a run: set up, restore, iterate."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from n2r_jax import assemble
+from n2r_jax.data.batching import Batches, stream
+from n2r_jax.data.encoding import EncodedTexts, encode_texts
+from n2r_jax.data.records import Source
+from n2r_jax.data.sources import open_split
+from n2r_jax.data.vocabulary import Vocabulary
+from n2r_jax.errors import UserError
+from n2r_jax.methods import Method
+from n2r_jax.run_directory import RunDirectory, manifest
+from n2r_jax.training import parallel
+from n2r_jax.training.checkpoints import Checkpoints
+from n2r_jax.training.display import Display
+from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step
+from n2r_jax.training.loop import Loop, Plan, Progress, without
+from n2r_jax.training.metrics import MetricWriter
+from n2r_jax.training.state import Optimizers, TrainState, create_state
+from n2r_jax.training.step import make_train_step
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run trains on."""
+
+    train: EncodedTexts
+    dev: EncodedTexts
+    labels: tuple[str, ...]
+    vocabulary: Vocabulary
+    table: np.ndarray
+    facts: dict[str, Any]
+    """Sizes and fingerprints of the splits, for the manifest."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """Everything a run needs before its first step."""
+
+    data: Data
+    method: Method
+    optimizers: Optimizers
+    batches: Batches
+    dev_batches: Batches
+    plan: Plan
+
+
+def train(config: ConfigDict, workdir: str, launched: float | None = None) -> TrainState:
+    """Start the run in `workdir`, or go on with it; returns the final state.
+
+    launched: when the program started (time.time), to tell how long the first step took. Raises
+    UserError for anything the user can mend, Interrupted after a signal (all is saved then).
+    """
+    run, is_first = RunDirectory(workdir), jax.process_index() == 0
+    if run.exists:
+        run.check_same(config)
+    setup = prepare(config, run)
+    state = create_state(setup.method, setup.optimizers, config.seed, _example(setup))
+    frozen = tuple(group for group in state.params if group not in setup.method.trained)
+    if is_first:
+        _record(run, config, setup)
+        _introduce(config, setup, without(state, frozen))
+    with contextlib.ExitStack() as stack:
+        latest = stack.enter_context(Checkpoints(run.path / "latest"))
+        best = stack.enter_context(Checkpoints(run.path / "best"))
+        state, progress = _restore(latest, best, state, frozen)
+        writer, report = None, _say_nothing
+        if is_first:
+            writer = stack.enter_context(MetricWriter(run.path, resume_after=progress.step))
+            steps = setup.plan.epochs * setup.plan.steps_per_epoch
+            report = stack.enter_context(
+                Display(
+                    steps, setup.plan.steps_per_epoch, progress.step, launched or time.time()
+                )
+            )
+        body = make_train_step(setup.method, setup.optimizers, parallel.all_sum)
+        loop = Loop(
+            plan=setup.plan,
+            train_step=parallel.data_parallel(body, donate=True),
+            evaluate=_make_evaluate(config, setup),
+            latest=latest,
+            best=best,
+            writer=writer,
+            report=report,
+            frozen=frozen,
+            progress=progress,
+        )
+        state = loop.run(parallel.replicate(state), stream(setup.batches, progress.step))
+    if is_first:
+        _conclude(loop.progress, config, run)
+    return state
+
+
+def prepare(config: ConfigDict, run: RunDirectory) -> Setup:
+    """Read the data and build the method; a run that goes on must find its data unchanged."""
+    data = _read_data(config, run)
+    model = assemble.make_model(config, data.table, len(data.labels))
+    method = assemble.make_method(config, model)
+    part = {"process": jax.process_index(), "processes": jax.process_count()}
+    batches = assemble.make_train_batches(config, data.train, **part)
+    training = config.training
+    plan = Plan(
+        epochs=training.epochs,
+        steps_per_epoch=batches.per_epoch,
+        log_every=training.log_every,
+        checkpoint_every=training.checkpoint_every,
+        best_by=training.best_by,
+        best_mode=training.best_mode,
+        best_sparsity_at_most=training.best_sparsity_at_most,
+        patience=training.patience,
+    )
+    for name in ("batching", "evaluation"):
+        _check_devices(config[name].batch_size, f"config.{name}.batch_size")
+    return Setup(
+        data=data,
+        method=method,
+        optimizers=assemble.make_optimizers(config, method),
+        batches=batches,
+        dev_batches=assemble.make_evaluation_batches(config, data.dev, **part),
+        plan=plan,
+    )
+
+
+def _read_data(config: ConfigDict, run: RunDirectory) -> Data:
+    train_source = open_split(config.data, "train")
+    labels = train_source.label_names
+    dev_source = open_split(config.data, "dev", labels)
+    assemble.check_labels(dev_source, labels, "dev")
+    facts = {"train": _facts(train_source), "dev": _facts(dev_source)}
+    if run.exists:
+        _check_unchanged(facts, run)
+        vocabulary, table = run.read_vocabulary()
+    else:
+        vocabulary, table = assemble.make_vocabulary(config, train_source)
+    limits = {"max_length": config.data.max_length, "too_long": config.data.too_long}
+    return Data(
+        train=encode_texts(train_source, vocabulary, name="train", **limits),
+        dev=encode_texts(dev_source, vocabulary, name="dev", **limits),
+        labels=labels,
+        vocabulary=vocabulary,
+        table=table,
+        facts=facts,
+    )
+
+
+def _facts(source: Source) -> dict[str, Any]:
+    return {"texts": len(source), "fingerprint": source.fingerprint}
+
+
+def _check_unchanged(facts: dict[str, Any], run: RunDirectory) -> None:
+    then = run.read_manifest()["data"]
+    for split, found in facts.items():
+        if then[split] != found:
+            raise UserError(
+                f"the {split} data are not those that {run.path} was started with "
+                f"({then[split]['texts']} texts then, {found['texts']} now); restore them, or "
+                "start anew in another --workdir"
+            )
+
+
+def _check_devices(batch_size: int, field: str) -> None:
+    devices = jax.device_count()
+    if batch_size % devices:
+        raise UserError(
+            f"{field} {batch_size} does not divide among {devices} devices; set it to a multiple"
+        )
+
+
+def _example(setup: Setup) -> Any:
+    """The smallest batch, for the shapes of the parameters."""
+    return setup.data.train.batch([0], 1, setup.batches.bounds[0])
+
+
+def _record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
+    if run.exists:
+        run.write_config(config)
+    else:
+        data = setup.data
+        run.create(config, manifest(config, data.labels, data.facts), data.vocabulary, data.table)
+
+
+def _restore(
+    latest: Checkpoints, best: Checkpoints, state: TrainState, frozen: tuple[str, ...]
+) -> tuple[TrainState, Progress]:
+    """The newest good checkpoint with the frozen groups put back, or the fresh state."""
+    found = latest.restore(without(state, frozen))
+    if found is None:
+        latest.delete_after(-1)
+        best.delete_after(-1)
+        return state, Progress()
+    step, restored, progress = found
+    for checkpoints in (latest, best):
+        checkpoints.delete_after(step)
+    kept = {group: state.params[group] for group in frozen}
+    logger.info("going on after step %d", step)
+    return restored._replace(params=restored.params | kept), Progress(**progress)
+
+
+def _make_evaluate(config: ConfigDict, setup: Setup) -> Callable[[TrainState], dict[str, float]]:
+    step = make_evaluate_step(setup.method)
+    key = jax.random.key(config.seed) if config.evaluation.sample_masks else None
+    batches = setup.dev_batches
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        return evaluate_batches(step, state.params, key, (batches[i] for i in range(len(batches))))
+
+    return evaluate
+
+
+def _introduce(config: ConfigDict, setup: Setup, trained: TrainState) -> None:
+    """Say what will be done: device, data, sizes."""
+    data = setup.data
+    count = sum(leaf.size for leaf in jax.tree.leaves(trained.params))
+    devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    share = float((data.train.ids > 0).mean())
+    print(f"{config.method} ({config.preset}), seed {config.seed}, on {devices}")
+    print(
+        f"train {len(setup.batches.indices)} of {len(data.train)} texts "
+        f"({data.train.truncated} cut to {config.data.max_length} tokens), dev {len(data.dev)} "
+        f"({data.dev.truncated} cut), labels {', '.join(data.labels)}"
+    )
+    print(
+        f"{len(data.vocabulary) - 1} words cover {100 * share:.1f} % of the training tokens; "
+        f"{count} trained parameters; {setup.plan.steps_per_epoch} steps an epoch"
+    )
+
+
+def _conclude(progress: Progress, config: ConfigDict, run: RunDirectory) -> None:
+    why = "stopped early" if progress.stopped_early else "done"
+    if progress.best is None:
+        print(f"{why} after step {progress.step}; no epoch selected few enough tokens to be best")
+        return
+    print(
+        f"{why} after step {progress.step}; best {config.training.best_by} "
+        f"{progress.best:.4f} in epoch {progress.best_epoch}; all in {run.path}"
+    )
+
+
+def _say_nothing(progress: Progress, values: dict[str, float]) -> None:
+    """What the other processes report."""

@@ -1,0 +1,80 @@
+"""What a person sees of a run: a live bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from n2r_jax.training.loop import Progress, Speed
+
+
+class Display:
+    """Loss, sparsity, dev accuracy and the time left, as the run goes."""
+
+    def __init__(self, steps: int, steps_per_epoch: int, first_step: int, launched: float):
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        self.console = Console(stderr=True)
+        self.steps, self.steps_per_epoch, self.launched = steps, steps_per_epoch, launched
+        self.speed: Speed | None = None
+        self.first_step = first_step
+        self.train: dict[str, float] = {}
+        self.dev: dict[str, float] = {}
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[shown]}"))
+        self.bar = Bar(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.task = self.bar.add_task("steps", total=steps, completed=first_step, shown="compiling")
+
+    def __enter__(self) -> Display:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def __call__(self, progress: Progress, values: dict[str, float]) -> None:
+        """Take in a step's metrics, or an evaluation's ('dev/...')."""
+        if self.speed is None:
+            self.speed = Speed(progress.step)
+            seconds = time.time() - self.launched
+            self.console.print(f"first step {seconds:.1f} s after launch", highlight=False)
+        if any(name.startswith("dev/") for name in values):
+            self.dev = values
+            self.console.print(self._epoch_line(progress), highlight=False)
+        else:
+            self.train = values
+        self.bar.update(self.task, completed=progress.step, shown=self._shown(progress))
+
+    def _shown(self, progress: Progress) -> str:
+        left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")
+        parts = [f"loss {self._loss():.3f}", f"left {_clock(left)}"]
+        if "sparsity" in self.train:
+            parts.insert(1, f"sparsity {100 * self.train['sparsity']:.1f} %")
+        if self.dev:
+            parts.insert(-1, f"dev accuracy {100 * self.dev['dev/accuracy']:.1f} %")
+        return "  ".join(parts)
+
+    def _loss(self) -> float:
+        return self.train.get("loss/predictor", float("nan"))
+
+    def _epoch_line(self, progress: Progress) -> str:
+        epoch = progress.step // self.steps_per_epoch
+        epochs = self.steps // self.steps_per_epoch
+        star = " *" if progress.best_step == progress.step else ""
+        dev = {name.removeprefix("dev/"): value for name, value in self.dev.items()}
+        f1 = f"  rationale F1 {100 * dev['f1_micro']:.1f}" if "f1_micro" in dev else ""
+        left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")
+        return (
+            f"epoch {epoch}/{epochs}  loss {self._loss():.3f}  dev: accuracy "
+            f"{100 * dev['accuracy']:.1f}  sparsity {100 * dev['sparsity']:.1f}{f1}"
+            f"  left {_clock(left)}{star}"
+        )
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds; a dash while unknown."""
+    if seconds != seconds:
+        return "-"
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

@@ -1,0 +1,84 @@
+"""Metrics of many steps as sums, and the files they are written to."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from n2r_jax.methods.base import Metrics
+
+
+class Totals:
+    """Numerators and denominators added up over steps: a mean of many steps is no mean of means."""
+
+    def __init__(self, sums: Mapping[str, tuple[float, float]] | None = None):
+        self.sums = {name: (float(a), float(b)) for name, (a, b) in (sums or {}).items()}
+
+    def add(self, metrics: Metrics | Mapping[str, tuple[float, float]]) -> None:
+        """Add one step's numerators and denominators."""
+        for name, (numerator, denominator) in metrics.items():
+            a, b = self.sums.get(name, (0.0, 0.0))
+            self.sums[name] = (a + float(numerator), b + float(denominator))
+
+    def means(self) -> dict[str, float]:
+        """Numerator / denominator by name; what has no denominator is left out."""
+        return {name: a / b for name, (a, b) in sorted(self.sums.items()) if b}
+
+
+class MetricWriter:
+    """metrics.jsonl and TensorBoard events of one run.
+
+    A line holds what the run computed and no clock, so an interrupted and resumed run leaves the
+    same file as one that was not. Speeds go to TensorBoard alone.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], *, resume_after: int | None):
+        from tensorboardX import SummaryWriter
+
+        self.path = pathlib.Path(directory) / "metrics.jsonl"
+        if resume_after is not None:
+            self._forget_after(resume_after)
+        self._file = self.path.open("a", encoding="utf-8")
+        purge = None if resume_after is None else resume_after + 1
+        self._board = SummaryWriter(os.fspath(directory), purge_step=purge)
+
+    def _forget_after(self, step: int) -> None:
+        """Drop the lines of steps that will be run again, and a line cut short by a kill."""
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError):
+                continue
+        partial = self.path.with_name("metrics.jsonl.partial")
+        partial.write_text("".join(kept), encoding="utf-8")
+        partial.replace(self.path)
+
+    def write(self, step: int, epoch: int, split: str, values: Mapping[str, float]) -> None:
+        """One line: {"step", "epoch", "split", and the values by name}."""
+        line = {"step": step, "epoch": epoch, "split": split, **values}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        self.write_speed(step, {f"{split}/{name}": value for name, value in values.items()})
+
+    def write_speed(self, step: int, values: Mapping[str, float]) -> None:
+        """Values for TensorBoard alone, by their full names."""
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        self._file.close()
+        self._board.close()
+
+    def __enter__(self) -> MetricWriter:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
