@@ -34,11 +34,10 @@ class Scan:
     errors: tuple[DataError, ...]
 
     def usable(self) -> MemorySource:
-        """The source, if every row can be used; else raises BadRows, or DataError when empty."""
+        """The source, if every row can be used; raises BadRows, or DataError for the file."""
         if self.errors:
-            raise self.errors[0] if self.errors[0].line is None else BadRows(self.errors)
-        if not len(self.source):
-            raise DataError("no rows", file=self.file, mend="check that this is the right file")
+            alone = len(self.errors) == 1 and self.errors[0].line is None
+            raise self.errors[0] if alone else BadRows(self.errors)
         return self.source
 
 
@@ -103,6 +102,9 @@ def resolve_labels(
 ) -> Scan:
     """Turn rows into records: each label to its index, rows outside the set to errors."""
     records, errors = [], list(errors)
+    if not rows and not errors:
+        mend = "check that this is the right file"
+        errors.append(DataError("no rows", file=path, mend=mend))
     if label_names is None:
         try:
             label_names = infer_label_names(row.label for row in rows)

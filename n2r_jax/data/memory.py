@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from n2r_jax.data.records import Record
 
@@ -33,6 +33,9 @@ class MemorySource:
 
     def __getitem__(self, index: int) -> Record:
         return self._records[index]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
 
 
 def fingerprint(label_names: Sequence[str], records: Iterable[Record]) -> str:

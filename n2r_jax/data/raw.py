@@ -7,7 +7,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def read_raw(path: Path) -> Iterator[RawRow]:
 
 
 @contextlib.contextmanager
-def file_errors(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Generator[None, None, None]:
     """Turn what goes wrong in opening or decompressing a file into a DataError."""
     try:
         yield
