@@ -1,0 +1,163 @@
+"""What is in these files, and may they be used together? The report behind `n2r data check`.
+
+Two texts count as the same when their tokens, lower-cased and written without spaces, are equal:
+so a text is found again in a file that was cut into tokens differently.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from n2r_jax.data.eraser import is_eraser, scan_eraser_rows, splits_of
+from n2r_jax.data.files import Scan, resolve_labels, scan_rows
+from n2r_jax.data.labels import LabelProblem, infer_label_names
+from n2r_jax.data.records import Record
+from n2r_jax.data.rows import Row
+from n2r_jax.errors import DataError
+
+PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class FileReport:
+    """What one file holds, counted over its good rows."""
+
+    file: str
+    texts: int
+    labels: dict[str, int]
+    lengths: tuple[int, ...]
+    """Tokens of a text at each of PERCENTILES; empty when there are no texts."""
+    marked: int
+    """Texts with a rationale, which may be empty."""
+    gold_share: float
+    """Mean over the marked texts of the share of their tokens in the rationale."""
+    duplicates: int
+    """Texts that stand earlier in the same file."""
+    errors: tuple[DataError, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """All files, and for every pair that shares texts how many distinct ones."""
+
+    files: tuple[FileReport, ...]
+    shared: dict[tuple[str, str], int]
+
+    @property
+    def errors(self) -> tuple[DataError, ...]:
+        """Bad rows and unreadable files, in the order of the files."""
+        return tuple(error for file in self.files for error in file.errors)
+
+
+def run(paths: Sequence[str | os.PathLike[str]], allow_shared: bool = False) -> int:
+    """Print the report. 0: all well; 1: files share texts (unless allowed); 2: bad rows."""
+    report = check_files(paths)
+    print(render(report))
+    if report.errors:
+        return 2
+    return 1 if report.shared and not allow_shared else 0
+
+
+def check_files(paths: Sequence[str | os.PathLike[str]]) -> Report:
+    """Read files and ERASER directories as one label set, and compare them all."""
+    scans = _resolve([scanned for path in paths for scanned in _scan_path(path)])
+    texts = [Counter(map(_text_key, scan.source)) for scan in scans]
+    files = tuple(_describe(scan, found) for scan, found in zip(scans, texts, strict=True))
+    shared = {}
+    for first, second in itertools.combinations(range(len(scans)), 2):
+        if both := len(texts[first].keys() & texts[second].keys()):
+            shared[scans[first].file, scans[second].file] = both
+    return Report(files, shared)
+
+
+def render(report: Report) -> str:
+    """The report as plain text: a block for each file, shared texts, then one line a bad row."""
+    blocks = [_render_file(file) for file in report.files]
+    if len(report.files) > 1:
+        shared = [
+            f"{first} and {second} share {_count(both, 'text')}"
+            for (first, second), both in report.shared.items()
+        ]
+        blocks.append("\n".join(shared) or "no texts are shared between files")
+    if report.errors:
+        lines = [f"{_count(len(report.errors), 'error')}:", *map(str, report.errors)]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scanned:
+    """A file before its labels are resolved."""
+
+    file: str
+    rows: list[Row]
+    errors: list[DataError]
+
+
+def _scan_path(path: str | os.PathLike[str]) -> list[_Scanned]:
+    """One file, or each split of an ERASER directory; unreadable ones become an error."""
+    try:
+        if not is_eraser(path):
+            return [_Scanned(os.fspath(path), *scan_rows(path))]
+        splits = [scan_eraser_rows(path, split) for split in splits_of(path)]
+        return [_Scanned(os.fspath(file), rows, errors) for file, rows, errors in splits]
+    except DataError as error:
+        return [_Scanned(os.fspath(path), [], [error])]
+
+
+def _resolve(scanned: Sequence[_Scanned]) -> list[Scan]:
+    """Scans with the labels of all files together: a small test set may lack one of them."""
+    try:
+        names = infer_label_names(row.label for file in scanned for row in file.rows)
+    except LabelProblem:
+        names = None  # let each file say so for itself
+    return [resolve_labels(file.file, file.rows, file.errors, names) for file in scanned]
+
+
+def _describe(scan: Scan, texts: Counter[bytes]) -> FileReport:
+    source = scan.source
+    lengths = [len(record.tokens) for record in source]
+    labels = Counter(source.label_names[record.label] for record in source)
+    shares = [sum(record.rationale) / len(record.tokens) for record in source if record.rationale]
+    return FileReport(
+        file=scan.file,
+        texts=len(source),
+        labels={name: labels[name] for name in source.label_names if labels[name]},
+        lengths=tuple(map(round, np.percentile(lengths, PERCENTILES))) if lengths else (),
+        marked=len(shares),
+        gold_share=sum(shares) / len(shares) if shares else 0.0,
+        duplicates=len(source) - len(texts),
+        errors=scan.errors,
+    )
+
+
+def _text_key(record: Record) -> bytes:
+    """A digest, so that the texts of many large files fit in memory at once."""
+    return hashlib.blake2b("".join(record.tokens).lower().encode(), digest_size=16).digest()
+
+
+def _render_file(file: FileReport) -> str:
+    lines = [f"{file.file}: {_count(file.texts, 'text')}"]
+    if file.texts:
+        labels = (f"{name} {n} ({n / file.texts:.1%})" for name, n in file.labels.items())
+        names = [*(f"{percent}%" for percent in PERCENTILES[:-1]), "max"]
+        lengths = (f"{name} {n}" for name, n in zip(names, file.lengths, strict=True))
+        lines.append("  labels      " + ", ".join(labels))
+        lines.append("  tokens      " + ", ".join(lengths))
+        gold = f", mean {file.gold_share:.1%} of their tokens" if file.marked else ""
+        lines.append(f"  rationales  {file.marked} ({file.marked / file.texts:.1%}){gold}")
+        lines.append(f"  duplicates  {file.duplicates}")
+    if file.errors:
+        lines.append(f"  errors      {len(file.errors)}")
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
