@@ -21,7 +21,13 @@ TRAIN = [
     "0.6 0.1 0.4 0.1 0.2\tjust enough ",
 ]
 ANNOTATED = [
-    {"x": ["deep", "gold", "colour"], "y": [0.8, 0.5, 1, 0, 0.3], "0": [[0, 2]], "1": [[2, 3]]},
+    {
+        "x": ["deep", "gold", "colour"],
+        "y": [0.8, 0.5, 1, 0, 0.3],
+        "0": [[0, 2]],
+        "1": [[2, 3]],
+        "2": [[0, 3]],
+    },
     {"x": ["smells", "of", "malt"], "y": [0.2, 0.7, 0.5, 0.5, 0.5], "0": [], "1": [[0, 1], [2, 3]]},
     {"x": ["no", "head"], "y": [0.3, 0.7, 0.5, 0.5, 0.5], "0": [[1, 2]], "1": []},
 ]
@@ -149,7 +155,7 @@ def test_hotel_cuts_one_surplus_flag_and_counts_it(tmp_path):
 @pytest.mark.parametrize("flags", ["0 1 1", "0", "0 1 0 0", "0 2"])
 def test_hotel_refuses_other_lengths_and_flags(tmp_path, flags):
     manual = write_hotel(tmp_path / "h", [f"hotel\t0\tvery dirty\t{flags}"])
-    with pytest.raises(BadRows, match="line 2: .*flag"):
+    with pytest.raises(BadRows, match=r"line 2: .*flag"):
         open_hotel("cleanliness", "annotated", tmp_path / "tfds", manual)
 
 
