@@ -1,0 +1,118 @@
+"""The command `n2r`: look at data, evaluate a run, explain texts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from n2r_jax.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a mistake the user can mend is one line and exit code 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="n2r", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = commands.add_parser("data", help="look at data files").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    check = data.add_parser("check", help="counts, lengths, gold, duplicates, leaks, bad rows")
+    check.add_argument("files", nargs="+", metavar="FILE", help="JSONL, CSV, TSV, Parquet, ERASER")
+    check.add_argument(
+        "--allow-shared", action="store_true", help="texts shared between files are no error"
+    )
+    check.set_defaults(command=_check)
+    _add_evaluate(commands)
+    _add_explain(commands)
+    return parser
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    evaluate = commands.add_parser("evaluate", help="score a run's rationales and predictions")
+    _add_run(evaluate)
+    evaluate.add_argument("--data", help="a file or ERASER directory; default: the test split")
+    evaluate.add_argument("--out", help="where results.json goes; default: into the run")
+    evaluate.add_argument(
+        "--sample", type=int, metavar="SEED", help="draw masks with noise instead of arg-max"
+    )
+    evaluate.set_defaults(command=_evaluate)
+
+
+def _add_explain(commands: argparse._SubParsersAction) -> None:
+    explain = commands.add_parser("explain", help="show the reasons for texts")
+    _add_run(explain)
+    what = explain.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", help="one text, explained in the terminal")
+    what.add_argument("--in", dest="source", metavar="FILE", help="rows with text or tokens")
+    explain.add_argument("--out", metavar="FILE", help="JSONL with one explanation a row")
+    explain.set_defaults(command=_explain)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="DIR", help="the run's --workdir")
+    parser.add_argument(
+        "--checkpoint", choices=("best", "latest"), default="best", help="default: best on dev"
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from n2r_jax.data import check
+
+    return check.run(arguments.files, allow_shared=arguments.allow_shared)
+
+
+def _start() -> None:
+    from n2r_jax import runtime
+
+    runtime.configure()
+    runtime.enable_compilation_cache()
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.evaluate import evaluate_command
+
+    return evaluate_command(
+        arguments.run,
+        data=arguments.data,
+        out=arguments.out,
+        which=arguments.checkpoint,
+        sample_seed=arguments.sample,
+    )
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    if arguments.source and not arguments.out:
+        raise UserError("--in needs --out FILE for the explanations")
+    _start()
+    from n2r_jax.explain import Explainer, explain_file
+
+    explainer = Explainer(arguments.run, arguments.checkpoint)
+    if arguments.source:
+        rows = explain_file(explainer, arguments.source, arguments.out)
+        print(f"{rows} explanations written to {arguments.out}")
+        return 0
+    from rich.console import Console
+
+    (found,) = explainer.explain([arguments.text])
+    console = Console()
+    shares = "  ".join(f"{label} {100 * p:.1f} %" for label, p in found.probabilities.items())
+    console.print(f"[bold]{found.label}[/bold]  ({shares})", highlight=False)
+    console.print(found.to_rich())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ import time
 LAUNCHED = time.time()
 
 from absl import app, flags  # noqa: E402  (the clock starts before the imports)
+from absl import logging as absl_logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from n2r_jax import runtime  # noqa: E402
@@ -32,8 +33,7 @@ _PROCESS = flags.DEFINE_integer("process", 0, "Several processes: which one is t
 
 def main(_: list[str]) -> int:
     """Configure the platform and do what `--mode` says."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("n2r_jax").setLevel(logging.INFO)
+    _show_own_messages()
     runtime.configure(cpu_devices=_DEVICES.value or None)
     _join_processes()
     runtime.enable_compilation_cache()
@@ -52,6 +52,17 @@ def main(_: list[str]) -> int:
         print(f"{stop}; everything is saved, the same command goes on", file=sys.stderr)
         return 128 + stop.signal_number
     return 0
+
+
+def _show_own_messages() -> None:
+    """Our own messages, and only the warnings of the libraries (orbax tells every file it moves)."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    own = logging.getLogger("n2r_jax")
+    own.setLevel(logging.INFO)
+    own.propagate = False
+    own.handlers = [handler]
 
 
 def _join_processes() -> None:

@@ -86,7 +86,7 @@ class Checkpoints:
         record = json.loads(sealed["record"])
         wanted = flatten(template)
         _check_names(wanted, record["checksums"])
-        shapes = {name: np.empty(a.shape, a.dtype) for name, a in wanted.items()}
+        shapes = {name: np.empty_like(array) for name, array in wanted.items()}
         found = self._manager.restore(
             step, args=ocp.args.Composite(arrays=ocp.args.StandardRestore(shapes))
         )["arrays"]

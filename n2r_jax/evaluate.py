@@ -1,0 +1,103 @@
+"""Evaluate a run from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from n2r_jax.data.eraser import is_eraser, read_eraser
+from n2r_jax.data.files import read_file
+from n2r_jax.data.records import Source
+from n2r_jax.data.sources import open_split
+from n2r_jax.inference import TrainedRun, Which
+from n2r_jax.metrics.report import RationaleReport, rationale_report, render
+
+
+def evaluate(
+    directory: str | os.PathLike[str],
+    data: str | None = None,
+    *,
+    which: Which = "best",
+    sample_seed: int | None = None,
+) -> tuple[RationaleReport, dict[str, Any]]:
+    """Score a run on a file (default: its config's test split): the report, and where it is from.
+
+    Gold beyond the maximum length is invisible, as in the papers. Masks are arg-max unless
+    `sample_seed` asks for drawn ones.
+    """
+    trained = TrainedRun(directory, which)
+    source = open_evaluation(trained, data)
+    texts = trained.encode(source, data or "the test split")
+    outputs = trained.rationalize(texts, sample_seed=sample_seed)
+    length = outputs.mask.shape[1]
+    valid = np.arange(length)[None] < texts.lengths[:, None]
+    report = rationale_report(
+        mask=outputs.mask,
+        valid=valid,
+        gold=texts.batch(range(len(texts)), len(texts), length).rationale,
+        has_gold=texts.annotated,
+        scores=outputs.scores,
+        labels=texts.labels,
+        predicted=outputs.probabilities.argmax(-1),
+        probabilities=outputs.probabilities,
+        classes=len(trained.labels),
+        resamples=trained.config.evaluation.bootstrap,
+    )
+    origin = {
+        "run": str(trained.run.path),
+        "method": trained.config.method,
+        "preset": trained.manifest["preset"],
+        "seed": trained.config.seed,
+        "checkpoint": f"{trained.which} (step {trained.step})",
+        "masks": "arg-max" if sample_seed is None else f"sampled, seed {sample_seed}",
+        "data": {
+            "name": data or f"{trained.config.data.name} test",
+            "texts": len(source),
+            "truncated": texts.truncated,
+            "fingerprint": source.fingerprint,
+        },
+        "norm": float(outputs.norm.mean()),
+    }
+    return report, origin
+
+
+def open_evaluation(trained: TrainedRun, data: str | None) -> Source:
+    """The asked file or ERASER directory (its test split), or the config's test split."""
+    if data is None:
+        return open_split(trained.config.data, "test", trained.labels)
+    if pathlib.Path(data).is_dir() and is_eraser(data):
+        return read_eraser(data, "test", trained.labels)
+    return read_file(data, label_names=trained.labels)
+
+
+def evaluate_command(
+    directory: str,
+    *,
+    data: str | None = None,
+    out: str | None = None,
+    which: Which = "best",
+    sample_seed: int | None = None,
+) -> int:
+    """Evaluate, print the tables and write results.json (in the run, or at `out`)."""
+    from rich.console import Console
+
+    report, origin = evaluate(directory, data, which=which, sample_seed=sample_seed)
+    path = pathlib.Path(out) if out else pathlib.Path(directory) / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps({"origin": origin, **report.to_dict()}, indent=2) + "\n")
+    partial.replace(path)
+    console = Console()
+    console.print(
+        f"{origin['method']} ({origin['preset']}), seed {origin['seed']}, {origin['checkpoint']}, "
+        f"{origin['masks']} masks, on {origin['data']['name']}",
+        highlight=False,
+    )
+    for table in render(report):
+        console.print(table)
+    console.print(f"written to {path}", highlight=False)
+    return 0

@@ -1,0 +1,199 @@
+"""Texts in, labels with their reasons out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from n2r_jax.data.records import Record
+from n2r_jax.data.rows import RowProblem, parse_tokens
+from n2r_jax.data.tokenize import tokenize
+from n2r_jax.errors import BadRows, DataError, UserError
+from n2r_jax.inference import TrainedRun, Which
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Offsets = Sequence[tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """A predicted label and the tokens it was predicted from: no other token had a say in it."""
+
+    label: str
+    probabilities: dict[str, float]
+    tokens: tuple[str, ...]
+    """All tokens, also those beyond the run's maximum length, which are never selected."""
+    mask: tuple[int, ...]
+    """1 for every selected token."""
+    scores: tuple[float, ...]
+    """Probability of each token to be selected."""
+    spans: tuple[tuple[int, int], ...]
+    """Runs of selected tokens, [start, end)."""
+    text: str | None = None
+    char_spans: tuple[tuple[int, int], ...] | None = None
+    """The same runs in characters of `text`, where a text was given."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for json.dump; what a row of tokens has no text for is left out."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+
+    def to_rich(self, gold: Sequence[int] | None = None) -> Text:
+        """The tokens with the selected ones highlighted (bold, so without colours too).
+
+        gold: marks of a human, shown underlined.
+        """
+        from rich.text import Text
+
+        shown = Text()
+        for i, token in enumerate(self.tokens):
+            style = "bold black on yellow" if self.mask[i] else ""
+            underline = " underline" if gold is not None and i < len(gold) and gold[i] else ""
+            shown.append(token, style=(style + underline).strip())
+            joined = self.mask[i] and i + 1 < len(self.tokens) and self.mask[i + 1]
+            shown.append(" ", style=style if joined else "")
+        return shown
+
+
+class Explainer:
+    """A trained run that explains texts."""
+
+    def __init__(self, directory: str | os.PathLike[str], which: Which = "best"):
+        self.trained = TrainedRun(directory, which)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.trained.labels
+
+    def explain(
+        self, texts: Sequence[str | Sequence[str]], *, batch_size: int | None = None
+    ) -> list[Explanation]:
+        """Explain texts (strings, tokenised here) or token lists, in their order.
+
+        Raises UserError for a text without any token.
+        """
+        if isinstance(texts, str):
+            raise UserError("explain takes a list of texts; write [text]")
+        split = [self._split(text, place) for place, text in enumerate(texts)]
+        records = [Record(str(i), tokens, 0) for i, (tokens, _) in enumerate(split)]
+        if not records:
+            return []
+        outputs = self.trained.rationalize(self.trained.encode(records), batch_size=batch_size)
+        return [
+            self._explanation(
+                tokens,
+                outputs.mask[i],
+                outputs.scores[i],
+                outputs.probabilities[i],
+                texts[i] if offsets is not None else None,
+                offsets,
+            )
+            for i, (tokens, offsets) in enumerate(split)
+        ]
+
+    @staticmethod
+    def _split(text: str | Sequence[str], place: int) -> tuple[tuple[str, ...], Offsets | None]:
+        tokens, offsets = tokenize(text) if isinstance(text, str) else (tuple(text), None)
+        if not tokens:
+            raise UserError(f"text {place} has no token; give it a word or leave it out")
+        return tokens, offsets
+
+    def _explanation(
+        self,
+        tokens: tuple[str, ...],
+        mask: Any,
+        scores: Any,
+        probabilities: Any,
+        text: Any,
+        offsets: Offsets | None,
+    ) -> Explanation:
+        seen = min(len(tokens), len(mask))
+        unseen = len(tokens) - seen
+        marks = (*(int(m) for m in mask[:seen]), *([0] * unseen))
+        spans = tuple(runs(marks))
+        chars = None
+        if offsets is not None:
+            chars = tuple((offsets[start][0], offsets[end - 1][1]) for start, end in spans)
+        return Explanation(
+            label=self.labels[int(probabilities.argmax())],
+            probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
+            tokens=tokens,
+            mask=marks,
+            scores=(*(round(float(s), 6) for s in scores[:seen]), *([0.0] * unseen)),
+            spans=spans,
+            text=text,
+            char_spans=chars,
+        )
+
+
+def runs(mask: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Runs of ones as [start, end)."""
+    start = None
+    for place, selected in enumerate((*mask, 0)):
+        if selected and start is None:
+            start = place
+        elif not selected and start is not None:
+            yield start, place
+            start = None
+
+
+def explain_file(
+    explainer: Explainer, source: str | os.PathLike[str], target: str, *, chunk: int = 512
+) -> int:
+    """Explain the rows of a JSONL, CSV, TSV or Parquet file into a JSONL file, chunk by chunk.
+
+    Rows need `text` or `tokens`; an `id` is carried over. Returns the number of rows. On a bad row
+    nothing is written, and BadRows lists all of them.
+    """
+    partial = pathlib.Path(target + ".partial")
+    errors: list[DataError] = []
+    written = 0
+    try:
+        with partial.open("w", encoding="utf-8") as out:
+            for rows in _chunks(source, chunk, errors):
+                for (name, _), found in zip(
+                    rows, explainer.explain([r[1] for r in rows]), strict=True
+                ):
+                    line = {"id": name, **found.to_dict()}
+                    out.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    written += 1
+        if errors:
+            raise BadRows(errors)
+        partial.replace(target)
+    except OSError as error:
+        raise DataError(f"cannot be written ({error})", file=target, mend="check --out") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+    return written
+
+
+def _chunks(
+    source: str | os.PathLike[str], size: int, errors: list[DataError]
+) -> Iterator[list[tuple[str, Any]]]:
+    """(id, text or tokens) of good rows; bad ones go to `errors`."""
+    from n2r_jax.data.raw import read_raw
+
+    path, rows = pathlib.Path(source), []
+    for line, fields in read_raw(path):
+        try:
+            if isinstance(fields, RowProblem):
+                raise fields
+            tokens, offsets = parse_tokens(fields)
+        except RowProblem as problem:
+            errors.append(DataError(problem.problem, file=path, line=line, mend=problem.mend))
+            continue
+        name = fields.get("id") or f"{path.name.split('.')[0]}-{line}"
+        rows.append((name, tokens if offsets is None else fields["text"]))
+        if len(rows) == size:
+            yield rows
+            rows = []
+    if rows:
+        yield rows

@@ -1,0 +1,125 @@
+"""A trained run as a function from texts to rationales, in batches of few shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from n2r_jax import assemble
+from n2r_jax.data.batching import Batches
+from n2r_jax.data.encoding import EncodedTexts, encode_texts
+from n2r_jax.data.records import Record
+from n2r_jax.errors import UserError
+from n2r_jax.methods import Rationale, rationalize
+from n2r_jax.run_directory import RunDirectory
+from n2r_jax.training import parallel
+from n2r_jax.training.checkpoints import Checkpoints
+from n2r_jax.training.loop import without
+from n2r_jax.training.state import create_state
+
+logger = logging.getLogger(__name__)
+Which = Literal["best", "latest"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What a run makes of N texts, in their order, padded to the longest bucket T."""
+
+    scores: Float[np.ndarray, "n t"]
+    """Probability that a token is selected."""
+    mask: Int[np.ndarray, "n t"]
+    probabilities: Float[np.ndarray, "n c"]
+    norm: Float[np.ndarray, " n"]
+    """||Enc(Z)||, the norm of the predictor's representation."""
+
+
+class TrainedRun:
+    """A run directory read back: config, words and one checkpoint's parameters."""
+
+    def __init__(self, directory: str | os.PathLike[str], which: Which = "best"):
+        self.run = RunDirectory(directory)
+        self.config = self.run.read_config()
+        self.manifest = self.run.read_manifest()
+        self.labels: tuple[str, ...] = tuple(self.manifest["labels"])
+        self.vocabulary, table = self.run.read_vocabulary()
+        model = assemble.make_model(self.config, table, len(self.labels))
+        self.method = assemble.make_method(self.config, model)
+        self.which, self.step, self.params = self._read_params(which)
+        method = self.method
+
+        def body(params_and_key: tuple[Any, Any], batch: Any) -> Rationale:
+            return rationalize(method, params_and_key[0], batch, params_and_key[1])
+
+        self._rationalize = parallel.data_parallel_rows(body)
+
+    def _read_params(self, which: Which) -> tuple[Which, int, Any]:
+        """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
+        example = encode_texts([Record("", ("",), 0)], self.vocabulary, max_length=1)
+        optimizers = assemble.make_optimizers(self.config, self.method)
+        state = create_state(self.method, optimizers, self.config.seed, example.batch([0], 1, 1))
+        frozen = tuple(group for group in state.params if group not in self.method.trained)
+        for kind in ("best", "latest") if which == "best" else ("latest",):
+            directory = self.run.path / kind
+            if not directory.exists():
+                continue
+            with Checkpoints(directory) as checkpoints:
+                found = checkpoints.restore(without(state, frozen))
+            if found is not None:
+                step, restored, _ = found
+                kept = {group: state.params[group] for group in frozen}
+                return kind, step, parallel.replicate(restored.params | kept)
+        raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
+
+    def encode(self, records: Sequence[Record], name: str = "the texts") -> EncodedTexts:
+        """Look the tokens up as in training."""
+        data = self.config.data
+        return encode_texts(
+            records, self.vocabulary, max_length=data.max_length, too_long=data.too_long, name=name
+        )
+
+    def rationalize(
+        self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None
+    ) -> Outputs:
+        """Rationales of all texts. Masks are arg-max, or drawn with noise from `sample_seed`."""
+        devices = jax.local_device_count()
+        size = min(batch_size or self.config.evaluation.batch_size, max(1, len(texts)))
+        bounds = assemble.length_buckets(self.config)
+        rows = -(-size // devices) * devices
+        batches = Batches(texts, np.arange(len(texts)), bounds, rows, seed=None)
+        out = _empty(len(texts), bounds[-1], len(self.labels))
+        for index, (length, members) in enumerate(batches.plan(0)):
+            key = None
+            if sample_seed is not None:
+                key = jax.random.fold_in(jax.random.key(sample_seed), index)
+            batch = parallel.shard(texts.batch(members, rows, length))
+            found = jax.device_get(self._rationalize((self.params, key), batch))
+            _scatter(out, found, members, length)
+        return out
+
+
+def _empty(texts: int, length: int, classes: int) -> Outputs:
+    return Outputs(
+        scores=np.zeros((texts, length), np.float32),
+        mask=np.zeros((texts, length), np.int8),
+        probabilities=np.zeros((texts, classes), np.float32),
+        norm=np.zeros(texts, np.float32),
+    )
+
+
+def _scatter(
+    out: Outputs, found: Rationale, members: Int[np.ndarray, " k"], length: int
+) -> None:
+    """Put a batch's rows [devices, rows, ...] to their texts' places."""
+    flat = Rationale(*(a.reshape(-1, *a.shape[2:])[: len(members)] for a in found))
+    out.scores[members, :length] = flat.scores
+    out.mask[members, :length] = flat.mask > 0.5
+    exponentials = np.exp(flat.logits - flat.logits.max(-1, keepdims=True))
+    out.probabilities[members] = exponentials / exponentials.sum(-1, keepdims=True)
+    out.norm[members] = np.linalg.norm(flat.representation, axis=-1)
