@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 
-from n2r_jax.data.tfds_source import LABEL_NAMES, TfdsSource
+from n2r_jax.data.tfds_source import LABEL_NAMES, LEAKED, TfdsSource
 
 TABLE_5 = {
     # positive and negative texts of each split; train after balancing
@@ -26,7 +26,6 @@ SPARSITY = {
     ("hotel", "service"): 11.5,
     ("hotel", "cleanliness"): 8.9,
 }
-LEAKED = "annotated texts that stand here too"
 
 
 @dataclasses.dataclass(frozen=True)

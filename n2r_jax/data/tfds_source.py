@@ -22,10 +22,11 @@ import tensorflow_datasets as tfds
 from n2r_jax.data.raw import file_errors, read_lines
 from n2r_jax.data.records import Record
 from n2r_jax.data.rows import RowProblem
-from n2r_jax.errors import BadRows, DataError
+from n2r_jax.errors import BadRows, DataError, UserError
 
 SPLITS = ("train", "dev", "annotated")
 LABEL_NAMES = ("negative", "positive")
+LEAKED = "annotated texts that stand here too"
 
 
 class Outcome(NamedTuple):
@@ -110,7 +111,7 @@ class ReviewBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             mend = "check that this is the right file"
             raise DataError("no text with a label in it", file=path, mend=mend)
         if split != "annotated":
-            counts["annotated texts that stand here too"] = len(shared)
+            counts[LEAKED] = len(shared)
         self.info.metadata["counts"][split] = dict(counts)
 
 
@@ -159,9 +160,9 @@ def open_split(
     """
     if aspect not in builder_class.builder_configs:
         known = ", ".join(builder_class.builder_configs)
-        raise ValueError(f"{builder_class.__name__} has no aspect {aspect!r}, only {known}")
+        raise UserError(f"{builder_class.__name__} has no aspect {aspect!r}, only {known}")
     if split not in SPLITS:
-        raise ValueError(f"no split {split!r}, only {', '.join(SPLITS)}")
+        raise UserError(f"no split {split!r}, only {', '.join(SPLITS)}")
     return TfdsSource(_prepare(builder_class, aspect, data_dir, manual_dir), split)
 
 
@@ -185,7 +186,7 @@ def find_file(manual_dir: Path, candidates: Sequence[str], instructions: str) ->
 def split_spaces(text: str) -> tuple[str, ...]:
     """Tokens of a text that its makers joined by spaces."""
     # str.split() would cut at no-break spaces too, and shift every rationale flag after one.
-    return tuple(token for token in text.strip().split(" ") if token)
+    return tuple(token for token in text.strip(" \r\n").split(" ") if token)
 
 
 def _prepare(

@@ -11,7 +11,7 @@ from n2r_jax.data.beer import open_beer
 from n2r_jax.data.hotel import open_hotel
 from n2r_jax.data.paper_counts import compare_with_paper
 from n2r_jax.data.records import Record, Source
-from n2r_jax.errors import BadRows, DataError
+from n2r_jax.errors import BadRows, DataError, UserError
 
 TRAIN = [
     "0.9 0.4 0.5 0.1 0.2\tpours a dark\u00a0brown , thin head",
@@ -181,7 +181,7 @@ def test_comparison_tells_counts_and_leaked_texts(tmp_path, caplog):
 
 
 def test_unknown_aspect_and_split_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="no aspect 'taste', only appearance"):
+    with pytest.raises(UserError, match="no aspect 'taste', only appearance"):
         open_beer("taste", "train", tmp_path)
-    with pytest.raises(ValueError, match="no split 'test', only train"):
+    with pytest.raises(UserError, match="no split 'test', only train"):
         open_beer("aroma", "test", tmp_path)
