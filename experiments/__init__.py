@@ -1,0 +1,1 @@
+"""Benchmarks, the demo, and one module per table of results."""

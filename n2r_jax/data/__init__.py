@@ -1,0 +1,1 @@
+"""Sources of labelled texts, and the way from a text to a padded batch."""

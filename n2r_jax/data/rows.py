@@ -36,7 +36,7 @@ def parse_row(fields: Mapping[str, Any], line: int, default_id: str) -> Row:
 
     Raises RowProblem.
     """
-    tokens, offsets = _parse_tokens(fields)
+    tokens, offsets = parse_tokens(fields)
     row = Row(
         line=line,
         id=_parse_id(fields.get("id"), default_id),
@@ -92,7 +92,7 @@ def _parse_span(span: object) -> tuple[int, int]:
     raise RowProblem(f"span {span!r} is not a pair of integers", "write spans as [start, end]")
 
 
-def _parse_tokens(
+def parse_tokens(
     fields: Mapping[str, Any],
 ) -> tuple[tuple[str, ...], Sequence[tuple[int, int]] | None]:
     """Tokens as given, or those of `text` with their offsets."""

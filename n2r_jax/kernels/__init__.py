@@ -1,0 +1,1 @@
+"""The recurrences that all the time is spent in."""

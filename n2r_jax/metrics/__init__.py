@@ -1,0 +1,1 @@
+"""Scores of predictions and of rationales, each named by its definition."""

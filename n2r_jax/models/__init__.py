@@ -1,0 +1,1 @@
+"""Encoders in extractor-predictor pairs, behind one interface."""

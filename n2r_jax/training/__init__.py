@@ -1,0 +1,1 @@
+"""One compiled step for any method, and the loop around it."""
