@@ -1,7 +1,7 @@
 """Launch a config.
 
-    python -m n2r_jax.main --config=configs/demo.py --workdir=runs/demo
-    python -m n2r_jax.main --mode=evaluate --workdir=runs/demo
+python -m n2r_jax.main --config=configs/demo.py --workdir=runs/demo
+python -m n2r_jax.main --mode=evaluate --workdir=runs/demo
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LAUNCHED = time.time()
 
 from absl import app, flags  # noqa: E402  (the clock starts before the imports)
 from absl import logging as absl_logging  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
+from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from n2r_jax import runtime  # noqa: E402
 from n2r_jax.errors import UserError  # noqa: E402
@@ -43,6 +43,8 @@ def main(_: list[str]) -> int:
         return evaluate_command(_WORKDIR.value, data=_DATA.value or None)
     if _CONFIG.value is None:
         raise UserError("which config? say --config=configs/NAME.py")
+    if not isinstance(_CONFIG.value, ConfigDict):
+        raise UserError(f"there is no config file {flags.FLAGS['config'].config_filename}")
     from n2r_jax.train import train
     from n2r_jax.training.loop import Interrupted
 
@@ -55,7 +57,7 @@ def main(_: list[str]) -> int:
 
 
 def _show_own_messages() -> None:
-    """Our own messages, and only the warnings of the libraries (orbax tells every file it moves)."""
+    """Our own messages, and of the libraries only warnings (orbax tells every file it moves)."""
     absl_logging.set_verbosity(absl_logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
@@ -78,10 +80,16 @@ def _join_processes() -> None:
 
 
 def parse_flags(arguments: list[str]) -> list[str]:
-    """Parse flags; a config field or file that does not exist is the user's mistake, in one line."""
+    """Parse flags; a config field or file that does not exist is the user's mistake."""
     try:
         return flags.FLAGS(arguments)
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError) as error:
+        name = str(error).strip("'\"")
+        raise UserError(f"the config has no field {name!r} (configs/base.py has all)") from error
+    except OSError as error:
+        named = [a.partition("=")[2] for a in arguments if a.startswith("--config=")]
+        raise UserError(f"there is no config file {' '.join(named)}") from error
+    except (flags.Error, TypeError, ValueError) as error:
         reason = " ".join(str(error.args[0] if error.args else error).split())
         raise UserError(f"{reason} (see --help, and configs/base.py for all fields)") from error
 
@@ -94,6 +102,9 @@ def run() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the newest checkpoint", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from n2r_jax import assemble
+from n2r_jax.check_config import check_best_by, check_config
 from n2r_jax.data.batching import Batches, stream
 from n2r_jax.data.encoding import EncodedTexts, encode_texts
 from n2r_jax.data.records import Source
@@ -25,7 +26,7 @@ from n2r_jax.run_directory import RunDirectory, manifest
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.display import Display
-from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step
+from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step, measured
 from n2r_jax.training.loop import Loop, Plan, Progress, without
 from n2r_jax.training.metrics import MetricWriter
 from n2r_jax.training.state import Optimizers, TrainState, create_state
@@ -65,6 +66,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
     launched: when the program started (time.time), to tell how long the first step took. Raises
     UserError for anything the user can mend, Interrupted after a signal (all is saved then).
     """
+    check_config(config)
     run, is_first = RunDirectory(workdir), jax.process_index() == 0
     if run.exists:
         run.check_same(config)
@@ -83,9 +85,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
             writer = stack.enter_context(MetricWriter(run.path, resume_after=progress.step))
             steps = setup.plan.epochs * setup.plan.steps_per_epoch
             report = stack.enter_context(
-                Display(
-                    steps, setup.plan.steps_per_epoch, progress.step, launched or time.time()
-                )
+                Display(steps, setup.plan.steps_per_epoch, progress.step, launched or time.time())
             )
         body = make_train_step(setup.method, setup.optimizers, parallel.all_sum)
         loop = Loop(
@@ -108,6 +108,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
 def prepare(config: ConfigDict, run: RunDirectory) -> Setup:
     """Read the data and build the method; a run that goes on must find its data unchanged."""
     data = _read_data(config, run)
+    check_best_by(config.training.best_by, measured(annotated=bool(data.dev.annotated.any())))
     model = assemble.make_model(config, data.table, len(data.labels))
     method = assemble.make_method(config, model)
     part = {"process": jax.process_index(), "processes": jax.process_count()}
@@ -205,6 +206,8 @@ def _restore(
     step, restored, progress = found
     for checkpoints in (latest, best):
         checkpoints.delete_after(step)
+    if progress["best_step"] == step and step not in best.steps:
+        best.save(step, restored, progress)  # a kill came between the two
     kept = {group: state.params[group] for group in frozen}
     logger.info("going on after step %d", step)
     return restored._replace(params=restored.params | kept), Progress(**progress)

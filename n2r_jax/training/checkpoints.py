@@ -97,14 +97,18 @@ class Checkpoints:
         return unflatten(arrays, template), record["progress"]
 
     def delete_after(self, step: int) -> None:
-        """Delete the checkpoints of later steps: damaged ones that a resumed run will write anew."""
+        """Delete the checkpoints of later steps: damaged ones, which a resumed run writes anew."""
         for later in self.steps:
             if later > step:
                 self._manager.delete(later)
 
-    def close(self) -> None:
-        """Wait for what is being written."""
+    def wait(self) -> None:
+        """Wait for what is being written; raises what went wrong with it."""
         self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Wait for what is being written, and give the files back."""
+        self.wait()
         self._manager.close()
 
     def __enter__(self) -> Checkpoints:

@@ -38,13 +38,16 @@ class Display:
         if self.speed is None:
             self.speed = Speed(progress.step)
             seconds = time.time() - self.launched
-            self.console.print(f"first step {seconds:.1f} s after launch", highlight=False)
+            self._print(f"first step {seconds:.1f} s after launch")
         if any(name.startswith("dev/") for name in values):
             self.dev = values
-            self.console.print(self._epoch_line(progress), highlight=False)
+            self._print(self._epoch_line(progress))
         else:
             self.train = values
         self.bar.update(self.task, completed=progress.step, shown=self._shown(progress))
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def _shown(self, progress: Progress) -> str:
         left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")

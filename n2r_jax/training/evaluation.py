@@ -15,7 +15,14 @@ from n2r_jax.objectives.rationale import task_sums
 from n2r_jax.training import parallel
 from n2r_jax.training.metrics import Totals
 
+TASK = ("accuracy", "cross_entropy", "norm", "sparsity")
+OVERLAP = ("precision_micro", "recall_micro", "f1_micro")
 EvaluateFn = Callable[[tuple[Params, Array | None], Batch], Metrics]
+
+
+def measured(*, annotated: bool) -> tuple[str, ...]:
+    """Names of the metrics of a split. annotated: whether any of its texts has a gold rationale."""
+    return TASK + OVERLAP if annotated else TASK
 
 
 def make_evaluate_step(method: Method) -> EvaluateFn:

@@ -88,6 +88,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.totals = Totals(self.progress.window)
+        self.last: dict[str, float] = {}
         self._pending: tuple[int, Metrics] | None = None
         self._signal: int | None = None
 
@@ -103,9 +104,9 @@ class Loop:
                 if progress.step % plan.steps_per_epoch == 0:
                     self._end_epoch(state)
                 elif plan.checkpoint_every and progress.step % plan.checkpoint_every == 0:
-                    self._save(self.latest, state)
+                    self._save_latest(state)
                 if self._stop_asked():
-                    self._save(self.latest, state)
+                    self._save_latest(state)
                     raise Interrupted(self._signal or signal.SIGTERM, progress.step)
         self._read_pending()
         return state
@@ -128,14 +129,12 @@ class Loop:
         read = {name: (float(a), float(b)) for name, (a, b) in jax.device_get(metrics).items()}
         for name, (value, _) in read.items():
             if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"step {step}: {name} is {value}; the newest checkpoint is of an earlier step: "
-                    "lower config.training.learning_rate or the lambdas and start again"
-                )
+                raise self._diverged(step, f"{name} is {value}")
+        self.last = {n: a / b for n, (a, b) in read.items() if b}
         self.totals.add(read)
         if step % self.plan.log_every == 0:
             self._write_window(step)
-        self.report(self.progress, {n: a / b for n, (a, b) in read.items() if b})
+        self.report(self.progress, self.last)
 
     def _write_window(self, step: int) -> None:
         if self.writer and self.totals.sums:
@@ -146,6 +145,7 @@ class Loop:
         """Evaluate on dev, keep the best, save."""
         progress = self.progress
         self._read_pending()
+        moving = self._copy_moving(state)
         self._write_window(progress.step)
         values = self.evaluate(state)
         if self.writer:
@@ -156,18 +156,13 @@ class Loop:
             progress.best = self._chosen(values)
             progress.best_step = progress.step
             progress.best_epoch = self._epoch(progress.step)
-            self._save(self.best, state)
-        self._save(self.latest, state)
+            self._save(self.best, moving)
+        self._save(self.latest, moving)
         self.report(progress, {f"dev/{name}": value for name, value in values.items()})
 
     def _chosen(self, values: dict[str, float]) -> float:
-        name = self.plan.best_by.removeprefix("dev/")
-        if not self.plan.best_by.startswith("dev/") or name not in values:
-            offered = ", ".join(f"dev/{n}" for n in values)
-            raise UserError(
-                f"config.training.best_by {self.plan.best_by!r} is not measured; choose {offered}"
-            )
-        return values[name]
+        """What decides; NaN while it has no denominator (the precision of an empty selection)."""
+        return values.get(self.plan.best_by.removeprefix("dev/"), math.nan)
 
     def _is_better(self, values: dict[str, float]) -> bool:
         value = self._chosen(values)
@@ -177,13 +172,36 @@ class Loop:
         sign = 1 if self.plan.best_mode == "max" else -1
         return best is None or sign * value > sign * best
 
-    def _save(self, checkpoints: Checkpoints, state: TrainState) -> None:
-        """Save all that moves, and what the loop knows."""
-        self._read_pending()
-        self.progress.window = self.totals.sums
-        checkpoints.save(
-            self.progress.step, without(state, self.frozen), dataclasses.asdict(self.progress)
+    def _copy_moving(self, state: TrainState) -> TrainState:
+        """Copy all that moves off the device; a state that diverged is never saved.
+
+        A step's loss tells of the parameters before it, so the loss alone notices one step late.
+        """
+        moving = jax.device_get(without(state, self.frozen))
+        for path, leaf in jax.tree_util.tree_leaves_with_path((moving.params, moving.optimizer)):
+            if not np.isfinite(leaf).all():
+                name = jax.tree_util.keystr(path[1:], simple=True, separator="/")
+                raise self._diverged(self.progress.step, f"{name} is no longer finite")
+        return moving
+
+    def _diverged(self, step: int, what: str) -> TrainingDiverged:
+        losses = ", ".join(f"{n} {v:g}" for n, v in self.last.items() if n.startswith("loss/"))
+        last = f" (last {losses})" if losses else ""
+        return TrainingDiverged(
+            f"step {step}: {what}{last}; lower config.training.learning_rate or the lambdas and "
+            "start again in another --workdir (the newest checkpoint is of an earlier step)"
         )
+
+    def _save(self, checkpoints: Checkpoints, moving: TrainState) -> None:
+        """Save all that moves, and what the loop knows."""
+        if checkpoints is self.latest and self.progress.best_step < self.progress.step:
+            self.best.wait()  # a resumed run must find the best one that this one speaks of
+        self.progress.window = self.totals.sums
+        checkpoints.save(self.progress.step, moving, dataclasses.asdict(self.progress))
+
+    def _save_latest(self, state: TrainState) -> None:
+        self._read_pending()
+        self._save(self.latest, self._copy_moving(state))
 
     def _stop_asked(self) -> bool:
         """Whether a signal came. Processes of one job must stop at the same step."""
@@ -195,6 +213,8 @@ class Loop:
 
     def _signals_caught(self) -> _Caught:
         def remember(number: int, frame: FrameType | None) -> None:
+            if self._signal is not None:
+                raise KeyboardInterrupt  # asked twice: do not wait for the step
             self._signal = number
 
         return _Caught(remember)

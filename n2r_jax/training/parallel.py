@@ -38,6 +38,6 @@ def replicate(tree: Any) -> Any:
 
 
 def shard(batch: Batch) -> Batch:
-    """Split the rows of this process's part of a batch over its devices: [b, ...] -> [d, b/d, ...]."""
+    """Split this process's rows of a batch over its devices: [b, ...] -> [d, b/d, ...]."""
     devices = jax.local_device_count()
     return jax.tree.map(lambda a: a.reshape(devices, a.shape[0] // devices, *a.shape[1:]), batch)

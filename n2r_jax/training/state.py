@@ -18,7 +18,7 @@ Optimizers = dict[str, optax.GradientTransformation]
 
 
 class TrainState(NamedTuple):
-    """Parameters by group, one optimiser state for each trained group, the step, the noise's key."""
+    """Parameters by group, an optimiser state for each trained group, the step, the noise's key."""
 
     step: Int[Array, ""]
     key: Key[Array, ""]

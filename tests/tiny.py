@@ -1,0 +1,92 @@
+"""A model of a few hundred numbers on a handful of reviews: every test's run."""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+from configs import base
+from n2r_jax.data.reviews import Reviews
+from n2r_jax.train import train
+
+ROOT = pathlib.Path(__file__).parents[1]
+FIELDS = {
+    "method": "n2r_mmi",
+    "model.units": 4,
+    "model.dimension": 8,
+    "data.name": "reviews",
+    "data.aspect": "service",
+    "data.sizes": (36, 20, 20),  # 36 texts: the last batch of an epoch is half empty
+    "data.max_length": 32,
+    "batching.buckets": (32,),
+    "batching.batch_size": 8,
+    "batching.balance": False,
+    "evaluation.batch_size": 8,
+    "evaluation.bootstrap": 20,
+    "training.epochs": 2,
+    "training.log_every": 3,
+    "training.checkpoint_every": 4,
+    "training.learning_rate": 1e-2,
+    "objective.sparsity": 0.2,
+}
+
+
+def config(**changes: Any) -> Any:
+    """The tiny config; name a field with __ for the dot."""
+    made = base.get_config()
+    fields = FIELDS | {name.replace("__", "."): value for name, value in changes.items()}
+    with made.unlocked():
+        made.update_from_flattened_dict(fields)
+    return made
+
+
+def arguments(**changes: Any) -> list[str]:
+    """The tiny config as command line arguments."""
+    fields = FIELDS | {name.replace("__", "."): value for name, value in changes.items()}
+    return [
+        f"--config={ROOT / 'configs' / 'base.py'}",
+        *(f"--config.{name}={value}" for name, value in fields.items()),
+    ]
+
+
+@functools.cache
+def trained_run(factory: Any) -> pathlib.Path:
+    """A finished run, trained once for all tests (factory: pytest's tmp_path_factory)."""
+    directory = factory.mktemp("trained") / "run"
+    train(config(), str(directory))
+    return directory
+
+
+def write_rows(path: pathlib.Path, split: str, size: int) -> pathlib.Path:
+    """Write reviews as JSONL rows with tokens, label and rationale."""
+    source = Reviews(split, size=size)
+    rows = (
+        {
+            "id": r.id,
+            "tokens": r.tokens,
+            "label": source.label_names[r.label],
+            "rationale": r.rationale,
+        }
+        for r in source
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def start(*command: str, devices: int = 1, **options: Any) -> subprocess.Popen:
+    """A real process of this package with so many CPU devices; its output is text."""
+    count = f"--xla_force_host_platform_device_count={devices}"
+    environment = os.environ | {"XLA_FLAGS": count, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [sys.executable, *command], env=environment, cwd=ROOT, **(pipes | options)
+    )
+
+
+def lines(run: pathlib.Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl."""
+    text = (run / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
