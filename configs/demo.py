@@ -1,6 +1,6 @@
 """N2R+MMI on the embedded reviews: the main job of `make demo`.
 
-    python -m n2r_jax.main --config=configs/demo.py --workdir=runs/demo
+python -m n2r_jax.main --config=configs/demo.py --workdir=runs/demo
 """
 
 from __future__ import annotations

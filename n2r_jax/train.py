@@ -18,7 +18,7 @@ from n2r_jax.check_config import check_best_by, check_config
 from n2r_jax.data.batching import Batches, stream
 from n2r_jax.data.encoding import EncodedTexts, encode_texts
 from n2r_jax.data.records import Source
-from n2r_jax.data.sources import open_split
+from n2r_jax.data.sources import compare_corpus, open_split
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
 from n2r_jax.methods import Method
@@ -137,6 +137,9 @@ def prepare(config: ConfigDict, run: RunDirectory) -> Setup:
 
 
 def _read_data(config: ConfigDict, run: RunDirectory) -> Data:
+    if jax.process_index() == 0:
+        compare_corpus(config.data)  # prepares the corpus, which only one process may do
+    parallel.wait_for_all("the data are prepared")
     train_source = open_split(config.data, "train")
     labels = train_source.label_names
     dev_source = open_split(config.data, "dev", labels)

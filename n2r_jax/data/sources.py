@@ -50,6 +50,16 @@ def _open_reviews(data: Any, split: str, labels: Sequence[str] | None) -> Source
     )
 
 
+def compare_corpus(data: Any) -> None:
+    """Log where a prepared Beer or Hotel copy differs from the paper's Table 5, if it is one."""
+    if data.name not in ("beer", "hotel"):
+        return
+    from n2r_jax.data.paper_counts import compare_with_paper
+
+    splits = ("train", "dev", "test")
+    compare_with_paper({_corpus_split(s): OPENERS[data.name](data, s, None) for s in splits})
+
+
 def _open_beer(data: Any, split: str, labels: Sequence[str] | None) -> Source:
     from n2r_jax.data.beer import open_beer
 

@@ -41,3 +41,11 @@ def shard(batch: Batch) -> Batch:
     """Split this process's rows of a batch over its devices: [b, ...] -> [d, b/d, ...]."""
     devices = jax.local_device_count()
     return jax.tree.map(lambda a: a.reshape(devices, a.shape[0] // devices, *a.shape[1:]), batch)
+
+
+def wait_for_all(what: str) -> None:
+    """Return when every process has come here; at once if there is only one."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(what)
