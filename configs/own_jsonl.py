@@ -4,8 +4,8 @@
         --config.data.train=train.jsonl --config.data.dev=dev.jsonl \\
         --config.data.vectors=glove.6B.100d.txt
 
-One JSON object a line: {"text": "...", "label": "refund"}, or "tokens" in place of text; CSV, TSV and
-Parquet with the same columns work too, and .gz of each. A rationale ("rationale": [0, 1, ...],
+One JSON object a line: {"text": "...", "label": "refund"}, or "tokens" in place of text; CSV, TSV
+and Parquet with the same columns work too, and .gz of each. A rationale ("rationale": [0, 1, ...],
 "spans" or "char_spans") is optional and never trained on: with it, dev shows the rationale's F1.
 
 There is no expected number: look at `n2r data check train.jsonl dev.jsonl` first, and set

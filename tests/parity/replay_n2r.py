@@ -3,8 +3,8 @@
     python -m tests.parity.replay_n2r FILE.npz...
 
 A file holds the weights, the word ids, the Gumbel noise and, after every update, the losses, the
-gradients (first batch) and the parameters. All sizes come from the file. Prints the largest absolute
-difference of each kind after each update; exits 0 only if all are at most 1e-5.
+gradients (first batch) and the parameters. All sizes come from the file. Prints the largest
+absolute difference of each kind after each update; exits 0 only if all are at most 1e-5.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods import METHODS, Settings
@@ -75,8 +77,9 @@ class Replay:
         self.meta = json.loads(str(self.file["meta"]))
         rate = self.meta["learning_rate"]
         self.optimizers = {g: optax.adam(rate) for g in GRU_NAMES}
+        self.perform = jax.jit(self._perform, static_argnums=0)
 
-    def method(self, noise: np.ndarray) -> Method:
+    def method(self, noise: Array) -> Method:
         """The recorded method, with the recorded noise of one update in place of drawn noise."""
         meta = self.meta
         objective = Objective(
@@ -118,34 +121,35 @@ class Replay:
 
     def run(self) -> list[tuple[str, dict[str, float]]]:
         """(place, {'loss': ..., 'gradient': ..., 'parameter': ...}) after every update."""
-        state, found, used = self.initial_state(), [], 0
+        state, found = self.initial_state(), []
+        updates = len(self.method(self.file["gumbel"][0]).updates)
         for step in range(self.meta["steps"]):
-            updates = len(self.method(self.file["gumbel"][0]).updates)
             for index in range(updates):
-                method = self.method(self.file["gumbel"][used])
-                used += 1
-                state, differences = self.one(method, state, step, index)
+                noise = self.file["gumbel"][step * updates + index]
+                state, gradients, sums = self.perform(index, noise, state, self.batch(step))
+                after = f"{step + (index + 1) / updates:g}"
+                differences = self.compare(step, index, after, state, gradients, sums)
                 found.append((f"batch {step}, update {index}", differences))
         return found
 
-    def one(
-        self, method: Method, state: TrainState, step: int, index: int
-    ) -> tuple[TrainState, dict[str, float]]:
-        """Perform one update and compare all that was recorded of it."""
-        update, batch = method.updates[index], self.batch(step)
-        encoded = encode(method, state.params, batch)
-        key = state.key
+    def _perform(self, index: int, noise: Array, state: TrainState, batch: Batch) -> tuple:
+        """One update: (state after it, its gradients, the sums that its loss is of)."""
+        method = self.method(noise)
+        update, encoded = method.updates[index], encode(method, state.params, batch)
         gradients, _ = update_gradients(
-            method, update, state.params, encoded, batch, key, lambda sums: sums
+            method, update, state.params, encoded, batch, state.key, lambda sums: sums
         )
-        sums = update.sums(state.params, encoded.features, batch, key)
-        state = apply_gradients(self.optimizers, update, state, gradients)
-        after = step + (index + 1) / len(method.updates)
-        recorded = read_params(self.file, f"params/{after:g}/")
-        trained = {g: recorded[g] for g in GRU_NAMES}
+        sums = update.sums(state.params, encoded.features, batch, state.key)
+        return apply_gradients(self.optimizers, update, state, gradients), gradients, sums
+
+    def compare(
+        self, step: int, index: int, after: str, state: TrainState, gradients: Any, sums: Any
+    ) -> dict[str, float]:
+        """Largest differences from all that was recorded of an update."""
+        recorded = read_params(self.file, f"params/{after}/")
         differences = {
             "loss": largest_difference(self.losses(sums), self.recorded_losses(step, index)),
-            "parameter": largest_difference(state.params, trained),
+            "parameter": largest_difference(state.params, {g: recorded[g] for g in GRU_NAMES}),
         }
         theirs = read_params(self.file, f"step{step}/update{index}/grad/")
         if theirs:
@@ -153,7 +157,7 @@ class Replay:
             if absent:
                 raise ValueError(f"no recorded gradient of {sorted(absent)}")
             differences["gradient"] = largest_difference(gradients, theirs)
-        return state, differences
+        return differences
 
     def losses(self, sums: dict[str, Any]) -> dict[str, float]:
         """The recorded losses' counterparts from our sums."""

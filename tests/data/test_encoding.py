@@ -1,0 +1,45 @@
+"""Texts to padded batches."""
+
+import numpy as np
+import pytest
+
+from n2r_jax.data.encoding import encode_texts
+from n2r_jax.data.records import Record
+from n2r_jax.data.vocabulary import Vocabulary
+from n2r_jax.errors import UserError
+
+RECORDS = [
+    Record("a", ("the", "beer", "is", "Good"), 1, (0, 0, 0, 1)),
+    Record("b", ("bad",), 0, None),
+    Record("c", ("the", "xyzzy"), 0, (0, 0)),
+]
+VOCABULARY = Vocabulary(("the", "beer", "is", "good", "bad"))
+
+
+def test_tokens_labels_and_gold_are_those_of_the_records():
+    texts = encode_texts(RECORDS, VOCABULARY, max_length=10)
+    batch = texts.batch([0, 2], rows=3, length=5, first_row=6)
+    np.testing.assert_array_equal(batch.tokens, [[1, 2, 3, 4, 0], [1, 0, 0, 0, 0], [0] * 5])
+    np.testing.assert_array_equal(batch.length, [4, 2, 0])
+    np.testing.assert_array_equal(batch.label, [1, 0, 0])
+    np.testing.assert_array_equal(batch.weight, [1, 1, 0])
+    np.testing.assert_array_equal(batch.row, [6, 7, 8])
+    np.testing.assert_array_equal(batch.rationale[0], [0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(batch.annotated, [1, 1, 0])
+    assert texts.annotated.tolist() == [True, False, True]
+
+
+def test_long_texts_are_cut_and_counted_with_their_gold():
+    texts = encode_texts(RECORDS, VOCABULARY, max_length=3)
+    assert texts.truncated == 1
+    assert texts.lengths.tolist() == [3, 1, 2]
+    assert texts.batch([0], 1, 3).rationale.sum() == 0
+
+
+def test_long_texts_are_refused_by_name_where_asked():
+    with pytest.raises(UserError, match=r"dev, row 'a': 4 tokens, the limit is 3; raise"):
+        encode_texts(RECORDS, VOCABULARY, max_length=3, too_long="error", name="dev")
+
+
+def test_no_texts_are_no_error():
+    assert len(encode_texts([], VOCABULARY, max_length=3)) == 0
