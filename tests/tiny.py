@@ -1,18 +1,28 @@
 """A model of a few hundred numbers on a handful of reviews: every test's run."""
 
+import atexit
 import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Any
+
+import jax
 
 from configs import base
 from n2r_jax.data.reviews import Reviews
+from n2r_jax.inference import TrainedRun
 from n2r_jax.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
+CACHE = ROOT / ".pytest_cache" / "jax"
+"""Compiled programs, also of the processes that tests start: else each would take half a minute."""
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 FIELDS = {
     "method": "n2r_mmi",
     "model.units": 4,
@@ -53,11 +63,12 @@ def arguments(**changes: Any) -> list[str]:
 
 
 @functools.cache
-def trained_run(factory: Any) -> pathlib.Path:
-    """A finished run, trained once for all tests (factory: pytest's tmp_path_factory)."""
-    directory = factory.mktemp("trained") / "run"
-    train(config(), str(directory))
-    return directory
+def trained_run() -> pathlib.Path:
+    """A finished run, trained once for all tests. Copy it before you change it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="n2r_jax_test_"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    train(config(), str(directory / "run"))
+    return directory / "run"
 
 
 def write_rows(path: pathlib.Path, split: str, size: int) -> pathlib.Path:
@@ -80,6 +91,8 @@ def start(*command: str, devices: int = 1, **options: Any) -> subprocess.Popen:
     """A real process of this package with so many CPU devices; its output is text."""
     count = f"--xla_force_host_platform_device_count={devices}"
     environment = os.environ | {"XLA_FLAGS": count, "PYTHONPATH": str(ROOT)}
+    environment["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(
         [sys.executable, *command], env=environment, cwd=ROOT, **(pipes | options)
@@ -90,3 +103,15 @@ def lines(run: pathlib.Path) -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl."""
     text = (run / "metrics.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+def sealed(run: pathlib.Path, which: str = "latest") -> tuple[int, dict[str, Any]]:
+    """Step and record of the newest checkpoint: progress, and checksums of all its arrays."""
+    step = max(int(path.name) for path in (run / which).iterdir() if path.name.isdigit())
+    text = (run / which / str(step) / "progress" / "metadata").read_text(encoding="utf-8")
+    return step, json.loads(json.loads(text)["record"])
+
+
+def parameters(run: pathlib.Path) -> Any:
+    """The newest parameters of a run."""
+    return TrainedRun(run, "latest").params

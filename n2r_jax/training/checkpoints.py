@@ -7,11 +7,14 @@ flipped bytes without a word.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sys
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -87,9 +90,9 @@ class Checkpoints:
         wanted = flatten(template)
         _check_names(wanted, record["checksums"])
         shapes = {name: np.empty_like(array) for name, array in wanted.items()}
-        found = self._manager.restore(
-            step, args=ocp.args.Composite(arrays=ocp.args.StandardRestore(shapes))
-        )["arrays"]
+        wanted_arrays = ocp.args.Composite(arrays=ocp.args.StandardRestore(shapes))
+        with _late_reads_are_quiet():
+            found = self._manager.restore(step, args=wanted_arrays)["arrays"]
         arrays = {name: np.asarray(array) for name, array in found.items()}
         for name, checksum in checksums(arrays).items():
             if checksum != record["checksums"][name]:
@@ -116,6 +119,25 @@ class Checkpoints:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _late_reads_are_quiet() -> Iterator[None]:
+    """When one read fails, orbax leaves the others behind, which complain to its closed loop."""
+    before = sys.unraisablehook
+
+    def hook(found: Any) -> None:
+        if "Event loop is closed" not in str(found.exc_value):
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    except Exception:
+        time.sleep(0.2)
+        raise
+    finally:
+        sys.unraisablehook = before
 
 
 class _OtherModel(Exception):
