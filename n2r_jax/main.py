@@ -84,8 +84,10 @@ def parse_flags(arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except (AttributeError, KeyError) as error:
-        name = str(error).strip("'\"")
-        raise UserError(f"the config has no field {name!r} (configs/base.py has all)") from error
+        inner = error.args[0] if isinstance(error.args[0], KeyError) else error
+        name, *hint = str(inner.args[0]).replace('"', "'").splitlines()
+        told = "; ".join([f"the config has no field {name}", *hint])
+        raise UserError(f"{told} (configs/base.py has all fields)") from error
     except OSError as error:
         named = [a.partition("=")[2] for a in arguments if a.startswith("--config=")]
         raise UserError(f"there is no config file {' '.join(named)}") from error

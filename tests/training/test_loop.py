@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from n2r_jax.errors import UserError
 from n2r_jax.training import loop as loop_module
 from n2r_jax.training.loop import Interrupted, Loop, Plan, Progress, Speed, TrainingDiverged
 from n2r_jax.training.state import TrainState
@@ -52,12 +51,13 @@ def one_device(monkeypatch):
     monkeypatch.setattr(loop_module.parallel, "shard", lambda batch: batch)
 
 
-def play(*, weights=itertools.repeat(1.0), losses=None, dev=None, progress=None, **changes):
+def play(*, weights=None, losses=None, dev=None, progress=None, **changes):
     """A loop whose step k leaves weights[k], reads losses[k]; dev gives each evaluation's values.
 
     Returns the loop (its checkpoints are Kept, its writer Lines) and the state to start from.
     """
-    weights, values = iter(weights), iter(dev or itertools.repeat({"f1_micro": 0.5}))
+    weights = iter(weights or itertools.repeat(1.0))
+    values = iter(dev or itertools.repeat({"f1_micro": 0.5}))
     losses = iter(losses or itertools.repeat(2.0))
 
     def step(state, batch):
@@ -96,9 +96,8 @@ def test_it_saves_on_its_plan_and_after_every_epoch_what_moves():
 def test_windows_are_sums_over_steps_and_end_with_the_epoch():
     made, state = play(losses=[1, 2, 3, 4, 5, 6], epochs=2)
     run(made, state)
-    lines = [
-        (s, e, v["loss/predictor"]) for s, e, split, v in made.writer.written if split != "dev"
-    ]
+    written = (line for line in made.writer.written if line[2] == "train")
+    lines = [(step, epoch, values["loss/predictor"]) for step, epoch, _, values in written]
     assert lines == [(2, 1, 1.5), (3, 1, 3.0), (4, 2, 4.0), (6, 2, 5.5)]
 
 
@@ -117,11 +116,9 @@ def test_an_open_window_is_part_of_what_is_saved():
 def test_a_loss_that_is_no_number_stops_the_run_by_its_step(bad, at):
     losses = [bad if step == at else 2.0 for step in range(1, 13)]
     made, state = play(losses=losses)
-    with pytest.raises(
-        TrainingDiverged, match=rf"^step {at}: loss/predictor is (nan|-?inf)"
-    ) as stop:
+    message = rf"^step {at}: loss/predictor is (nan|-?inf).*learning_rate"
+    with pytest.raises(TrainingDiverged, match=message):
         run(made, state)
-    assert isinstance(stop.value, UserError) and "learning_rate" in str(stop.value)
     assert max([0, *made.latest.saved]) < at
 
 
