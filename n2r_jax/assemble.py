@@ -32,7 +32,7 @@ def make_vocabulary(config: Any, train: Source) -> tuple[Vocabulary, Float[np.nd
         limit = data.vectors_limit or None
         vectors = read_vectors(data.vectors, dimension=dimension, limit=limit)
     token_lists = [] if vectors else [train[i].tokens for i in range(len(train))]
-    return build_vocabulary(
+    vocabulary, table = build_vocabulary(
         token_lists,
         dimension=dimension,
         seed=config.data.seed,
@@ -40,6 +40,17 @@ def make_vocabulary(config: Any, train: Source) -> tuple[Vocabulary, Float[np.nd
         min_count=data.min_count,
         lowercase=data.lowercase,
     )
+    return vocabulary, scale_vectors(table, data.vectors_norm) if data.vectors_norm else table
+
+
+def scale_vectors(table: Float[np.ndarray, "v e"], norm: float) -> Float[np.ndarray, "v e"]:
+    """Every vector at the same length; zeros stay zeros.
+
+    The norm of Enc(Z) grows with the length of what goes in. Where the longest vectors are topical
+    words (food, order), N2R selects those; at one length it is left to what the predictor learnt.
+    """
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    return (table / np.where(lengths > 0, lengths, 1.0) * norm).astype(np.float32)
 
 
 def make_model(config: Any, table: Float[np.ndarray, "v e"], classes: int) -> RationaleModel:
