@@ -194,8 +194,12 @@ class Loop:
 
     def _save(self, checkpoints: Checkpoints, moving: TrainState) -> None:
         """Save all that moves, and what the loop knows."""
-        if checkpoints is self.latest and self.progress.best_step < self.progress.step:
-            self.best.wait()  # a resumed run must find the best one that this one speaks of
+        other = self.best if checkpoints is self.latest else self.latest
+        speaks_of_other = other is self.best and self.progress.best_step < self.progress.step
+        # A resumed run must find the best one that the latest speaks of; and the barriers of two
+        # orbax managers collide when both write in the background on several processes.
+        if speaks_of_other or jax.process_count() > 1:
+            other.wait()
         self.progress.window = self.totals.sums
         checkpoints.save(self.progress.step, moving, dataclasses.asdict(self.progress))
 
