@@ -87,7 +87,7 @@ def _data() -> ConfigDict:
             "sizes": (0, 0, 0),  # reviews: texts of train, dev, test
             "seed": 0,  # reviews: of the texts themselves
             "vectors": "",  # word vectors: GloVe text (.gz, .zip too) or .npz; empty: seeded ones
-            "vectors_norm": 0.0,  # scale every word's vector to this length; 0: leave them as they are
+            "vectors_norm": 0.0,  # scale every word's vector to this length; 0: leave them
             "vectors_limit": 0,  # read only the first so many words; 0: all
             "min_count": 1,  # without vectors: rarer words are unknown
             "lowercase": True,

@@ -2,7 +2,7 @@
 
     python -m experiments.real_data --dataset yelp_hat --data DIR --vectors FILE
 
-EXPECTED
+Expected: not measured yet.
 """
 
 from __future__ import annotations

@@ -184,8 +184,9 @@ def markdown(
     lines = [
         f"# {dataset}: test split, mean (sd) of seeds {', '.join(seeds)}, in percent",
         "",
-        "P, R, F1, S: corpus-micro over the annotated texts, arg-max masks. Random: the expected F1",
-        "of a random mask of the same S. Ceiling: the best mask of that S. Checkpoints chosen on dev.",
+        "P, R, F1, S: corpus-micro over the annotated texts, arg-max masks. Random: the expected",
+        "F1 of a random mask of the same S. Ceiling: the best mask of that S. Checkpoints are",
+        "chosen by accuracy on dev.",
         "",
         "| method | " + " | ".join(COLUMNS.values()) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",

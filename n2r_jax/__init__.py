@@ -1,8 +1,8 @@
 """Classifiers that show their reasons: rationale extraction in JAX.
 
-    run = n2r_jax.load("runs/demo")
-    for found in run.explain(["The staff were lovely but the room was small."]):
-        print(found.label, [found.tokens[a:b] for a, b in found.spans])
+run = n2r_jax.load("runs/demo")
+for found in run.explain(["The staff were lovely but the room was small."]):
+    print(found.label, [found.tokens[a:b] for a, b in found.spans])
 """
 
 from __future__ import annotations

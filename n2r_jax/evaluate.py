@@ -38,7 +38,7 @@ def evaluate(
     report = rationale_report(
         mask=outputs.mask,
         valid=valid,
-        gold=texts.batch(range(len(texts)), len(texts), length).rationale,
+        gold=np.asarray(texts.batch(range(len(texts)), len(texts), length).rationale),
         has_gold=texts.annotated,
         scores=outputs.scores,
         labels=texts.labels,

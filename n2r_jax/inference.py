@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from n2r_jax import assemble
 from n2r_jax.data.batching import Batches
 from n2r_jax.data.encoding import EncodedTexts, encode_texts
-from n2r_jax.data.records import Record
+from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import Rationale, rationalize
 from n2r_jax.run_directory import RunDirectory
@@ -77,7 +77,7 @@ class TrainedRun:
                 return kind, step, parallel.replicate(restored.params | kept)
         raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
 
-    def encode(self, records: Sequence[Record], name: str = "the texts") -> EncodedTexts:
+    def encode(self, records: Source | Sequence[Record], name: str = "the texts") -> EncodedTexts:
         """Look the tokens up as in training."""
         data = self.config.data
         return encode_texts(
@@ -113,9 +113,7 @@ def _empty(texts: int, length: int, classes: int) -> Outputs:
     )
 
 
-def _scatter(
-    out: Outputs, found: Rationale, members: Int[np.ndarray, " k"], length: int
-) -> None:
+def _scatter(out: Outputs, found: Rationale, members: Int[np.ndarray, " k"], length: int) -> None:
     """Put a batch's rows [devices, rows, ...] to their texts' places."""
     flat = Rationale(*(a.reshape(-1, *a.shape[2:])[: len(members)] for a in found))
     out.scores[members, :length] = flat.scores

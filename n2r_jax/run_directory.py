@@ -1,9 +1,9 @@
 """A run on disk: all that is needed to go on, to evaluate and to explain, without the config file.
 
-    config.json       the config           manifest.json   versions, seeds, data, checksums
-    vocabulary.json   words                embedding.npy   their vectors
-    metrics.jsonl     one line a log       events.*        the same for TensorBoard
-    latest/  best/    checkpoints
+config.json       the config           manifest.json   versions, seeds, data, checksums
+vocabulary.json   words                embedding.npy   their vectors
+metrics.jsonl     one line a log       events.*        the same for TensorBoard
+latest/  best/    checkpoints
 """
 
 from __future__ import annotations

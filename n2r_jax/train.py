@@ -186,7 +186,7 @@ def _check_devices(batch_size: int, field: str) -> None:
 
 def _example(setup: Setup) -> Any:
     """The smallest batch, for the shapes of the parameters."""
-    return setup.data.train.batch([0], 1, setup.batches.bounds[0])
+    return setup.data.train.batch([], 1, setup.batches.bounds[0])
 
 
 def _record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64, UInt8
 
 from n2r_jax.data.batch import Batch
-from n2r_jax.data.records import Record
+from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
 
@@ -39,7 +39,9 @@ class EncodedTexts:
         """Tokens of each text."""
         return np.diff(self.starts)
 
-    def batch(self, indices: Sequence[int], rows: int, length: int, first_row: int = 0) -> Batch:
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, rows: int, length: int, first_row: int = 0
+    ) -> Batch:
         """The chosen texts padded to [rows, length]; missing rows get weight 0.
 
         `first_row` is the place of the first text in the global batch.
@@ -56,11 +58,12 @@ class EncodedTexts:
             labels[row], annotated[row] = self.labels[index], self.annotated[index]
             weight[row] = 1
         row = np.arange(first_row, first_row + rows, dtype=np.int32)
-        return Batch(tokens, lengths, labels, weight, row, rationale, annotated)
+        arrays: Any = (tokens, lengths, labels, weight, row, rationale, annotated)
+        return Batch(*arrays)
 
 
 def encode_texts(
-    records: Sequence[Record],
+    records: Source | Sequence[Record],
     vocabulary: Vocabulary,
     *,
     max_length: int,

@@ -56,8 +56,8 @@ def compare_corpus(data: Any) -> None:
         return
     from n2r_jax.data.paper_counts import compare_with_paper
 
-    splits = ("train", "dev", "test")
-    compare_with_paper({_corpus_split(s): OPENERS[data.name](data, s, None) for s in splits})
+    opener: Any = OPENERS[data.name]
+    compare_with_paper({_corpus_split(split): opener(data, split, None) for split in SPLITS})
 
 
 def _open_beer(data: Any, split: str, labels: Sequence[str] | None) -> Source:

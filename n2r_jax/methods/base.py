@@ -1,8 +1,8 @@
 """A method is a tuple of updates.
 
 A loss here is a function of sums over a batch. Each device makes the sums of its own part, the sums
-are added up, and the loss is taken of the totals: the same number on any number of devices, exactly,
-also where the loss is no mean (the release's sparsity is one ratio for the whole batch). The
+are added up, and the loss is taken of the totals: the same number on any number of devices, also
+where the loss is no mean (the release's sparsity is one ratio for the whole batch). The
 training step owns the adding up, so no method knows how many devices there are.
 """
 

@@ -1,4 +1,4 @@
-"""The updates that cooperative methods are made of: an extractor and a predictor on a shared mask."""
+"""The updates that cooperative methods are made of: extractor and predictor on a shared mask."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class Objective:
     """1 in the paper, 0.9 in the release."""
     lambda_norm: float
     sparsity_per: Literal["batch", "input"]
-    """batch (release): |sum of masks / sum of units - s|. input (paper): the mean of each input's."""
+    """batch (release): |sum of masks / sum of units - s|. input (paper): mean of each input's."""
     continuity: Literal["mean", "sum"]
-    """mean (release): over all padded positions, inputs * (max_length - 1). sum (paper): per input."""
+    """mean (release): over inputs * (max_length - 1) positions. sum (paper): per input."""
     max_length: int
     """Units after padding; only the mean continuity divides by it."""
 

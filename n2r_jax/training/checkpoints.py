@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -167,7 +168,7 @@ def unflatten(arrays: Arrays, template: Any) -> Any:
     def place(path: Any, leaf: Any) -> Any:
         array = arrays[_name(path)]
         is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return jax.random.wrap_key_data(array) if is_key else array
+        return jax.random.wrap_key_data(jnp.asarray(array)) if is_key else array
 
     return jax.tree_util.tree_map_with_path(place, template)
 
