@@ -17,7 +17,7 @@ def get_config(method: str, preset: str) -> ConfigDict:
         config.method = method
         config.data.update(max_length=56, vectors_norm=4.0)
         config.batching.update(batch_size=64, buckets=(16, 24, 32, 56), balance=False)
-        config.training.update(epochs=12, learning_rate=1e-3, checkpoint_every=0)
+        config.training.update(epochs=8, learning_rate=1e-3, checkpoint_every=0)
         config.objective.update(sparsity=0.35, lambda_sparsity=1.0, lambda_continuity=0.3)
-        config.objective.lambda_norm = 0.3
+        config.objective.lambda_norm = 1.0
     return config
