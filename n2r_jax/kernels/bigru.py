@@ -1,4 +1,4 @@
-"""A bidirectional GRU in two forms: all states (extractor), and their maximum over time (predictor).
+"""A bidirectional GRU in two forms: all states (extractor), their maximum over time (predictor).
 
 Both have a backward pass of their own that makes only the gradients somebody differentiates: the
 predictor's update gets weight gradients and no mask gradient, the extractor's update the reverse,
@@ -163,8 +163,6 @@ def _max_forward(weights: Any, inputs: Any, mask: Any, valid: Any, pool: Any) ->
     wanted = Wanted(_is_perturbed(weights), _is_perturbed(mask), _is_perturbed(inputs))
     weights, inputs, mask, valid, pool = _values((weights, inputs, mask, valid, pool))
     tape = _STEP if any(wanted) else frozenset()
-    if wanted.mask and not wanted.inputs:
-        tape = tape | {"projections"}
     pooled, ran = _max(weights, inputs, mask, valid, pool, tape)
     tapes, times = [tape for tape, _ in ran], [peak.time for _, peak in ran]
     return pooled, (weights, inputs, mask, valid, tapes, times, _Static(wanted))
