@@ -8,6 +8,7 @@ Initial values are PyTorch's defaults, which the papers' settings were tuned wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -23,6 +24,9 @@ from n2r_jax.models.dropout import dropout
 from n2r_jax.models.interface import Params, Prediction, RationaleModel
 
 States = tuple[Float[Array, "t h b"], Float[Array, "t h b"]]
+
+STEPS_PER_BLOCK = 16
+"""Steps scored together: their states fit a core's cache."""
 
 
 def _uniform(bound: float) -> Callable[..., Array]:
@@ -86,21 +90,38 @@ class GRUExtractor(nn.Module):
     ) -> Float[Array, "t b"]:
         """Logit of selected minus logit of not selected.
 
-        The two halves of the state stay apart (no [T, 2H, B] is made), and so do the two logits'
-        weights in the parameters only: the forward pass needs their difference alone.
+        Made block by block, again in the backward pass: all blocks at once would keep several
+        arrays of the states' size for the derivative.
         """
+        steps = states[0].shape[0]
+        count = math.gcd(steps, STEPS_PER_BLOCK)
+        blocks = tuple(s.reshape(-1, count, *s.shape[1:]) for s in states)
         kernel, bias = self.head()
-        weight = (kernel[1] - kernel[0]).reshape(2, self.units)
-        scale, offset = self.scale.reshape(2, self.units), self.offset.reshape(2, self.units)
+        affine = (kernel[1] - kernel[0], self.scale, self.offset)
+
+        @jax.checkpoint
+        def one(affine: tuple[Array, ...], block: States, start: Array) -> Float[Array, "k b"]:
+            return self.score_block(affine, block, start, row, key)
+
+        scores = jax.lax.map(
+            lambda numbered: one(affine, *numbered), (blocks, jnp.arange(0, steps, count))
+        )
+        return scores.reshape(steps, -1) + (bias[1] - bias[0])
+
+    def score_block(
+        self, affine: tuple[Array, ...], states: States, start: Array, row: Array, key: Array | None
+    ) -> Float[Array, "k b"]:
+        """LayerNorm, dropout and the linear layer; the two halves of the state stay apart."""
+        weight, scale, offset = (a.reshape(2, self.units) for a in affine)
         keys = (None, None) if key is None else jax.random.split(key)
         mean = sum(s.sum(1) for s in states) / (2 * self.units)
         centred = [s - mean[:, None] for s in states]
         variance = sum((c**2).sum(1) for c in centred) / (2 * self.units)
         root = jax.lax.rsqrt(variance + 1e-5)[:, None]
-        scores = bias[1] - bias[0]
+        scores = jnp.zeros_like(mean)
         for d in (0, 1):
             normed = centred[d] * root * scale[d][None, :, None] + offset[d][None, :, None]
-            kept = dropout(normed, keys[d], row, self.dropout_rate)
+            kept = dropout(normed, keys[d], row, self.dropout_rate, start)
             scores = scores + jnp.einsum("h,thb->tb", weight[d], kept)
         return scores
 
