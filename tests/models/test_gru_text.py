@@ -1,0 +1,95 @@
+"""The GRU model: padding never counts, and the predictor sees the selected tokens alone."""
+
+import jax
+import jax.numpy as jnp
+import jax.test_util
+import numpy as np
+import pytest
+
+from n2r_jax.data.batch import Batch
+from n2r_jax.models.gru_text import gru_text_model
+
+LENGTHS = np.array([20, 9, 1, 0])
+ROWS, WORDS, DIMENSION, UNITS = len(LENGTHS), 30, 6, 5
+
+
+def batch_of(length: int) -> Batch:
+    """The same texts padded to `length`."""
+    tokens = np.random.default_rng(1).integers(1, WORDS, (ROWS, LENGTHS.max()))
+    tokens = np.pad(tokens, ((0, 0), (0, length - LENGTHS.max())))
+    tokens = tokens * (np.arange(length) < LENGTHS[:, None])
+    empty, ones = np.zeros((ROWS, length), np.int32), np.ones(ROWS, np.float32)
+    columns = (tokens, LENGTHS, np.zeros(ROWS, np.int32), ones, np.arange(ROWS), empty, ones)
+    return Batch(*map(jnp.asarray, columns))
+
+
+@pytest.fixture(scope="module")
+def made():
+    table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
+    table[0] = 0
+    model = gru_text_model(table, units=UNITS, classes=2, dropout_rate=0.3)
+    return model, model.init(jax.random.key(0), batch_of(20))
+
+
+@pytest.mark.parametrize("key", [None, jax.random.key(5)])
+def test_padding_never_changes_scores_or_logits(made, key):
+    model, params = made
+    found = []
+    for length in (20, 27, 64):
+        batch = batch_of(length)
+        scores = model.score(params, model.encode(params, batch), batch, key)
+        mask = (scores > 0) * batch.valid
+        found.append(
+            (scores[:, :20] * batch.valid[:, :20], model.predict(params, batch, mask, key))
+        )
+    for other in found[1:]:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), other, found[0])
+
+
+def test_unselected_tokens_never_change_the_prediction(made):
+    model, params = made
+    batch = batch_of(20)
+    mask = (jnp.arange(20) % 3 == 0)[None] * batch.valid
+    changed = batch._replace(tokens=jnp.where(mask > 0, batch.tokens, 7))
+    predict = jax.jit(model.predict)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        predict(params, changed, mask, None),
+        predict(params, batch, mask, None),
+    )
+
+
+def test_a_row_without_tokens_has_no_representation(made):
+    model, params = made
+    batch = batch_of(20)
+    prediction = model.predict(params, batch, batch.valid, None)
+    np.testing.assert_array_equal(prediction.representation[-1], 0)
+    assert np.isfinite(np.asarray(prediction.logits)).all()
+
+
+def test_the_score_is_layer_norm_and_a_difference_of_two_logits(made):
+    model, params = made
+    batch = batch_of(20)
+    states = model.encode(params, batch)
+    own = params["extractor"] | {"scale": jnp.arange(1.0, 11), "offset": jnp.arange(10.0) - 4}
+    got = model.score(params | {"extractor": own}, states, batch, None)
+    own = jax.tree.map(np.asarray, own)
+    both = np.concatenate(states, 1).transpose(2, 0, 1)
+    normed = (both - both.mean(-1, keepdims=True)) / np.sqrt(both.var(-1, keepdims=True) + 1e-5)
+    normed = normed * own["scale"] + own["offset"]
+    logits = normed @ own["head"]["kernel"].T + own["head"]["bias"]
+    np.testing.assert_allclose(got, logits[..., 1] - logits[..., 0], rtol=1e-4, atol=1e-4)
+
+
+def test_scores_have_the_gradient_of_their_definition(made):
+    model, params = made
+    batch = batch_of(20)
+    states = model.encode(params, batch)
+    key = jax.random.key(2)
+
+    def loss(states, extractor):
+        return jnp.sin(model.score({"extractor": extractor}, states, batch, key)).sum()
+
+    jax.test_util.check_grads(
+        loss, (states, params["extractor"]), 1, ("rev",), atol=0.05, rtol=0.05, eps=1e-2
+    )
