@@ -213,7 +213,7 @@ def test_a_real_process_saves_and_the_same_command_resumes(tmp_path, number):
     _, errors = second.communicate(timeout=120)
     assert second.returncode == 0 and f"going on after step {step}" in errors, errors
     whole = launch(tmp_path / "whole", epochs=epochs)
-    assert whole.wait(120) == 0
+    assert whole.communicate(timeout=120) and whole.returncode == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
@@ -231,7 +231,7 @@ def wait_for_steps(run, lines, timeout=120):
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     epochs, kills, rng = 30, 0, random.Random(0)
     whole = launch(tmp_path / "whole", epochs=epochs)
-    assert whole.wait(200) == 0
+    assert whole.communicate(timeout=200) and whole.returncode == 0
     while True:
         process = launch(tmp_path / "run", epochs=epochs)
         seen = len(tiny.lines(tmp_path / "run")) if (tmp_path / "run/metrics.jsonl").exists() else 0

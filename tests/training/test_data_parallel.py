@@ -155,6 +155,6 @@ def test_a_run_of_two_processes_is_a_run_of_one(tmp_path, trained):
         for process in started:
             process.kill()  # jax.distributed swallows SIGTERM
     assert [p.returncode for p in started] == [0, 0], outputs
-    assert "on 2 x cpu" in outputs[0][0] and outputs[1][0] == ""
+    assert ["on 2 x cpu" in out for out, _ in outputs] == [True, False]
     assert_same_lines(both, trained)
     assert_close(tiny.parameters(both), tiny.parameters(trained), 1e-5)
