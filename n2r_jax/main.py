@@ -44,7 +44,8 @@ def main(_: list[str]) -> int:
     if _CONFIG.value is None:
         raise UserError("which config? say --config=configs/NAME.py")
     if not isinstance(_CONFIG.value, ConfigDict):
-        raise UserError(f"there is no config file {_CONFIG.name!r}: see configs/")
+        path = config_flags.get_config_filename(flags.FLAGS["config"])
+        raise UserError(f"there is no config file {path}; see configs/")
     from n2r_jax.train import train
     from n2r_jax.training.loop import Interrupted
 
