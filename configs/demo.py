@@ -18,7 +18,7 @@ def get_config(preset: str = "release") -> ConfigDict:
     with config.unlocked():
         config.method = "n2r_mmi"
         config.data.update(name="reviews", aspect="service", sizes=(3000, 300, 500))
-        config.data.update(max_length=96, vectors_norm=4.0)
+        config.data.max_length = 96
         config.model.update(units=50, dimension=50)
         config.batching.update(batch_size=32, buckets=(64, 96))
         config.training.update(epochs=8, learning_rate=2e-3, log_every=20)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import re
 
 _DEVICES = "--xla_force_host_platform_device_count"
 _THREADED = "--xla_cpu_multi_thread_eigen"
@@ -29,7 +28,7 @@ def configure(cpu_devices: int | None = None) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if _DEVICES not in flags:
         flags += f" {_DEVICES}={cpu_devices or cores()}"
-    devices = int(re.search(rf"{_DEVICES}=(\d+)", flags)[1])
+    devices = int(flags.split(f"{_DEVICES}=")[1].split()[0])
     if _THREADED not in flags and devices >= cores():
         flags += f" {_THREADED}=false"  # no core is left to help with a matrix product
     os.environ["XLA_FLAGS"] = flags.strip()

@@ -52,7 +52,8 @@ def _values(tree: Any) -> Any:
 def _dense(cotangent: Any) -> Array:
     """A cotangent as an array, also where JAX knows it to be zero."""
     if isinstance(cotangent, SymbolicZero):
-        return jnp.zeros(cotangent.shape, cotangent.dtype)
+        dtype: Any = cotangent.dtype
+        return jnp.zeros(cotangent.shape, dtype)
     return cotangent
 
 
@@ -119,9 +120,11 @@ def _combine(found: list[gru.Gradients]) -> tuple:
     """Weight gradients of the two directions side by side, the others summed."""
     ahead, back = found
     weights = None if ahead.weights is None else _stack(ahead.weights, back.weights)
-    mask = None if ahead.mask is None else ahead.mask + back.mask
-    inputs = None if ahead.inputs is None else ahead.inputs + back.inputs
-    return weights, mask, inputs
+    return weights, _add(ahead.mask, back.mask), _add(ahead.inputs, back.inputs)
+
+
+def _add(first: Array | None, second: Array | None) -> Array | None:
+    return None if first is None or second is None else first + second
 
 
 bigru_states.defvjp(_states_forward, _states_backward, symbolic_zeros=True)

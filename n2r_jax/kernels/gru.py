@@ -30,13 +30,13 @@ class Weights(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What the walk back needs of every step; a member that nobody asked for is None."""
+    """What the walk back needs of every step, [T, H, B] each; where nobody asked for it, None."""
 
-    states: Float[Array, "t h b"]
-    reset: Float[Array, "t h b"] | None = None
-    update: Float[Array, "t h b"] | None = None
-    candidate: Float[Array, "t h b"] | None = None
-    hidden_part: Float[Array, "t h b"] | None = None
+    states: Any
+    reset: Any = None
+    update: Any = None
+    candidate: Any = None
+    hidden_part: Any = None
 
 
 class Peak(NamedTuple):
@@ -84,8 +84,8 @@ def run(
     reverse: bool,
     tape: frozenset[str],
     pool: Float[Array, "t b"] | None = None,
-) -> tuple[Tape | None, Peak | None]:
-    """Run one direction over all steps.
+) -> tuple[Any, Any]:
+    """Run one direction over all steps: (Tape, Peak), each None where nobody asked for it.
 
     `mask` scales the input of a step (the rationale mask). Where `valid` is 0 the state is held at
     zero: in the reverse direction it makes every text start at its own true end. `tape` names the
@@ -113,7 +113,7 @@ def run(
             new = new * _at(valid, t)[None]
         now = Tape(new, r, z, n, hidden_part)
         kept = {name: _put(kept[name], getattr(now, name), t) for name in kept}
-        return new, kept, _raise(peak, new, pool, t, reverse) if peak is not None else None
+        return new, kept, _raise(peak, new, pool, t, reverse) if pool is not None else None
 
     start = jnp.zeros((units, batch), dtype)
     fillings = (w.ravel()[place % w.size] for place in range(len(tape)))
@@ -192,7 +192,7 @@ def walk_back(
 
     def body(index: Array, carry: tuple) -> tuple:
         d_state, sums, d_mask, d_inputs = carry
-        seen = []
+        seen: list[tuple[Array, ...]] = []
         for k in range(chunk):
             step = index * chunk + k
             t = step if reverse else steps - 1 - step
@@ -204,10 +204,10 @@ def walk_back(
                 seen.append((d_r, d_z, d_n, d_hidden_n, state, x))
             if wanted.inputs or wanted.mask:
                 d_x = w_transposed @ jnp.concatenate([d_r, d_z, d_n])
-            if wanted.mask:
-                d_mask = _put(d_mask, (d_x * _at(inputs, t)).sum(0), t)
-            if wanted.inputs:
-                d_inputs = _put(d_inputs, d_x if mask is None else d_x * _at(mask, t)[None], t)
+                if wanted.mask:
+                    d_mask = _put(d_mask, (d_x * _at(inputs, t)).sum(0), t)
+                if wanted.inputs:
+                    d_inputs = _put(d_inputs, d_x if mask is None else d_x * _at(mask, t)[None], t)
         if wanted.weights:
             sums = _accumulate(sums, seen)
         return d_state, sums, d_mask, d_inputs

@@ -23,7 +23,7 @@ def keep_factor(
     seed: UInt32[Array, "2"],
     row: Int[Array, " b"],
     start: Int[Array, ""],
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     rate: float,
 ) -> Float[Array, "t f b"]:
     """0 with probability `rate`, else 1 / (1 - rate), for [time, feature, row].

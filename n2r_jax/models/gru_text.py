@@ -43,14 +43,14 @@ class GRUWeights(nn.Module):
     @nn.compact
     def __call__(self) -> Weights:
         """All weights, the direction as leading axis."""
-        shapes = Weights(
-            input=(2, 3, self.units, self.features),
-            hidden=(2, 3, self.units, self.units),
-            input_bias=(2, 3, self.units),
-            hidden_bias=(2, 3, self.units),
-        )
+        shapes = {
+            "input": (2, 3, self.units, self.features),
+            "hidden": (2, 3, self.units, self.units),
+            "input_bias": (2, 3, self.units),
+            "hidden_bias": (2, 3, self.units),
+        }
         init = _uniform(self.units**-0.5)
-        return Weights(*(self.param(n, init, s) for n, s in shapes._asdict().items()))
+        return Weights(**{name: self.param(name, init, shapes[name]) for name in shapes})
 
 
 class Linear(nn.Module):
@@ -114,9 +114,9 @@ class GRUExtractor(nn.Module):
         """LayerNorm, dropout and the linear layer; the two halves of the state stay apart."""
         weight, scale, offset = (a.reshape(2, self.units) for a in affine)
         keys = (None, None) if key is None else jax.random.split(key)
-        mean = sum(s.sum(1) for s in states) / (2 * self.units)
+        mean = (states[0].sum(1) + states[1].sum(1)) / (2 * self.units)
         centred = [s - mean[:, None] for s in states]
-        variance = sum((c**2).sum(1) for c in centred) / (2 * self.units)
+        variance = ((centred[0] ** 2).sum(1) + (centred[1] ** 2).sum(1)) / (2 * self.units)
         root = jax.lax.rsqrt(variance + 1e-5)[:, None]
         scores = jnp.zeros_like(mean)
         for d in (0, 1):
@@ -199,19 +199,22 @@ def gru_text_model(
     def encode(params: Params, batch: Batch) -> States:
         variables = {"params": params["extractor"]}
         x, valid = vectors(params, batch), selectable(batch).T
-        return extractor.apply(variables, x, valid, method="states")
+        found: Any = extractor.apply(variables, x, valid, method="states")
+        return found
 
     def score(
         params: Params, states: States, batch: Batch, key: Array | None
     ) -> Float[Array, "b t"]:
         variables = {"params": params["extractor"]}
-        return extractor.apply(variables, states, batch.row, key, method="score").T
+        scores: Any = extractor.apply(variables, states, batch.row, key, method="score")
+        return scores.T
 
     def predict(
         params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
         variables = {"params": params["predictor"]}
         x, valid, pool = vectors(params, batch), selectable(batch).T, batch.valid.T
-        return predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
+        found: Any = predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
+        return found
 
     return RationaleModel(init, encode, score, predict, selectable)
