@@ -36,6 +36,12 @@ def configure(cpu_devices: int | None = None) -> None:
     os.environ.setdefault("PJRT_NPROC", str(max(8, 4 * devices)))
 
 
+def cache_directory() -> pathlib.Path:
+    """The user's cache folder for compiled programs."""
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "n2r_jax"
+
+
 def enable_compilation_cache(directory: str | os.PathLike[str] | None = None) -> None:
     """Keep compiled programs in a directory: the next start of the same program skips 6 to 10 s.
 
@@ -45,6 +51,5 @@ def enable_compilation_cache(directory: str | os.PathLike[str] | None = None) ->
 
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    jax.config.update("jax_compilation_cache_dir", os.fspath(directory or f"{home}/n2r_jax"))
+    jax.config.update("jax_compilation_cache_dir", os.fspath(directory or cache_directory()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from n2r_jax.kernels import gru
-from n2r_jax.kernels.gru import Wanted, Weights
+from n2r_jax.kernels import gru, native_gru
+from n2r_jax.kernels.gru import Peak, Wanted, Weights
 
 _STEP = frozenset({"states", "reset", "update", "candidate", "hidden_part"})
 
@@ -27,6 +27,12 @@ class _Static:
     """A static fact that rides along with the residuals from the forward to the backward rule."""
 
     wanted: Wanted
+
+
+def _kernel(inputs: Array) -> Any:
+    """Who runs the recurrence: compiled code where this is a CPU that has it, else XLA's."""
+    on_cpu = jax.default_backend() == "cpu" and inputs.dtype == jnp.float32
+    return native_gru if on_cpu and native_gru.available() else gru
 
 
 def _direction(weights: Weights, reverse: bool) -> Weights:
@@ -75,7 +81,7 @@ def bigru_states(
 
 def _states(weights: Weights, inputs: Array, valid: Array, tape: frozenset[str]) -> tuple:
     tapes = [
-        gru.run(
+        _kernel(inputs).run(
             _direction(weights, reverse),
             inputs,
             None,
@@ -100,15 +106,14 @@ def _states_backward(residuals: tuple, cotangents: tuple) -> tuple:
     weights, inputs, valid, tapes, static = residuals
     found = []
     for reverse in (False, True):
-        cotangent = _dense(cotangents[int(reverse)])
         found.append(
-            gru.walk_back(
+            _kernel(inputs).walk_back(
                 _direction(weights, reverse),
                 inputs,
                 None,
                 _hold(valid, reverse),
                 tapes[int(reverse)],
-                lambda t, c=cotangent: jax.lax.dynamic_index_in_dim(c, t, 0, keepdims=False),
+                _dense(cotangents[int(reverse)]),
                 reverse=reverse,
                 wanted=static.wanted,
             )
@@ -148,7 +153,7 @@ def bigru_max(
 
 def _max(weights: Weights, inputs: Array, mask: Array, valid: Array, pool: Array, tape) -> tuple:
     ran = [
-        gru.run(
+        _kernel(inputs).run(
             _direction(weights, reverse),
             inputs,
             mask,
@@ -178,13 +183,13 @@ def _max_backward(residuals: tuple, cotangent: Any) -> tuple:
     for reverse in (False, True):
         half, time = halves[int(reverse)], times[int(reverse)]
         found.append(
-            gru.walk_back(
+            _kernel(inputs).walk_back(
                 _direction(weights, reverse),
                 inputs,
                 mask,
                 _hold(valid, reverse),
                 tapes[int(reverse)],
-                lambda t, half=half, time=time: jnp.where(time == t, half, jnp.zeros_like(half)),
+                Peak(half, time),
                 reverse=reverse,
                 wanted=static.wanted,
             )

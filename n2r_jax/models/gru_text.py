@@ -8,7 +8,6 @@ Initial values are PyTorch's defaults, which the papers' settings were tuned wit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -19,14 +18,10 @@ from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.kernels.bigru import bigru_max, bigru_states
+from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.gru import Weights
-from n2r_jax.models.dropout import dropout
+from n2r_jax.kernels.token_scores import Head, States, token_scores
 from n2r_jax.models.interface import Params, Prediction, RationaleModel
-
-States = tuple[Float[Array, "t h b"], Float[Array, "t h b"]]
-
-STEPS_PER_BLOCK = 16
-"""Steps scored together: their states fit a core's cache."""
 
 
 def _uniform(bound: float) -> Callable[..., Array]:
@@ -88,42 +83,11 @@ class GRUExtractor(nn.Module):
     def score(
         self, states: States, row: Int[Array, " b"], key: Array | None
     ) -> Float[Array, "t b"]:
-        """Logit of selected minus logit of not selected.
-
-        Made block by block, again in the backward pass: all blocks at once would keep several
-        arrays of the states' size for the derivative.
-        """
-        steps = states[0].shape[0]
-        count = math.gcd(steps, STEPS_PER_BLOCK)
-        blocks = tuple(s.reshape(-1, count, *s.shape[1:]) for s in states)
+        """Logit of selected minus logit of not selected."""
         kernel, bias = self.head()
-        affine = (kernel[1] - kernel[0], self.scale, self.offset)
-
-        @jax.checkpoint
-        def one(affine: tuple[Array, ...], block: States, start: Array) -> Float[Array, "k b"]:
-            return self.score_block(affine, block, start, row, key)
-
-        scores = jax.lax.map(
-            lambda numbered: one(affine, *numbered), (blocks, jnp.arange(0, steps, count))
-        )
-        return scores.reshape(steps, -1) + (bias[1] - bias[0])
-
-    def score_block(
-        self, affine: tuple[Array, ...], states: States, start: Array, row: Array, key: Array | None
-    ) -> Float[Array, "k b"]:
-        """LayerNorm, dropout and the linear layer; the two halves of the state stay apart."""
-        weight, scale, offset = (a.reshape(2, self.units) for a in affine)
-        keys = (None, None) if key is None else jax.random.split(key)
-        mean = (states[0].sum(1) + states[1].sum(1)) / (2 * self.units)
-        centred = [s - mean[:, None] for s in states]
-        variance = ((centred[0] ** 2).sum(1) + (centred[1] ** 2).sum(1)) / (2 * self.units)
-        root = jax.lax.rsqrt(variance + 1e-5)[:, None]
-        scores = jnp.zeros_like(mean)
-        for d in (0, 1):
-            normed = centred[d] * root * scale[d][None, :, None] + offset[d][None, :, None]
-            kept = dropout(normed, keys[d], row, self.dropout_rate, start)
-            scores = scores + jnp.einsum("h,thb->tb", weight[d], kept)
-        return scores
+        halves = (kernel[1] - kernel[0], self.scale, self.offset)
+        head = Head(*(part.reshape(2, self.units) for part in halves))
+        return token_scores(states, head, row, self.dropout_rate, key) + (bias[1] - bias[0])
 
 
 class GRUPredictor(nn.Module):

@@ -1,15 +1,26 @@
-"""The hand-written passes against the plain recurrence under autodiff."""
+"""The hand-written passes, XLA's and the compiled ones, against the plain scan under autodiff."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from n2r_jax.kernels import bigru, gru, native_gru
 from n2r_jax.kernels.bigru import bigru_max, bigru_states
 from n2r_jax.kernels.gru import LOWEST, Weights
 
 T, E, H, B = 12, 5, 4, 3
 LENGTHS = np.array([12, 7, 1])
+
+
+@pytest.fixture(autouse=True, params=["xla", "native"])
+def kernel(request, monkeypatch):
+    """Every test runs on XLA's own code and on the compiled functions."""
+    if request.param == "native" and not native_gru.available():
+        pytest.skip("no C++ compiler here")
+    chosen = gru if request.param == "xla" else native_gru
+    monkeypatch.setattr(bigru, "_kernel", lambda inputs: chosen)
+    return request.param
 
 
 def plain_direction(weights: Weights, inputs, valid, reverse: bool):
@@ -108,7 +119,8 @@ def test_an_unselected_input_gets_exactly_zero_gradient_and_never_matters(case):
     assert float(jnp.abs(gradient).max()) > 0
 
 
-def test_only_what_is_differentiated_is_computed(case):
+@pytest.mark.parametrize("kernel", ["xla"], indirect=True)
+def test_only_what_is_differentiated_is_computed(case, kernel):
     weights, inputs, mask, valid = case
 
     def program(wanted):
@@ -122,7 +134,8 @@ def test_only_what_is_differentiated_is_computed(case):
     assert product_of_inputs in program(2)
 
 
-def test_runs_in_bfloat16(case):
+@pytest.mark.parametrize("kernel", ["xla"], indirect=True)
+def test_runs_in_bfloat16(case, kernel):
     weights, inputs, mask, valid = (jax.tree.map(lambda a: a.astype(jnp.bfloat16), c) for c in case)
     pooled = bigru_max(weights, inputs, mask, valid, valid)
     assert pooled.dtype == jnp.bfloat16

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from n2r_jax.models.dropout import dropout
+from n2r_jax.kernels.dropout import dropout
 
 KEY = jax.random.key(3)
 ROWS = jnp.arange(32)

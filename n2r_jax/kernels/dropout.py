@@ -39,7 +39,7 @@ def keep_factor(
     counter = of_row[None, None, :] + of_time[:, None, None] + of_feature[None, :, None]
     # Integer compare of the hash itself: one mixing round per element, no conversion to float.
     kept = _mix(counter) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
-    return kept * jnp.float32(1 / (1 - rate))
+    return jnp.where(kept, jnp.float32(1 / (1 - rate)), 0)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
