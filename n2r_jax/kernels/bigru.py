@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from n2r_jax.kernels import gru, native_gru
+from n2r_jax.kernels import gru, native, native_gru
 from n2r_jax.kernels.gru import Peak, Wanted, Weights
 
 _STEP = frozenset({"states", "reset", "update", "candidate", "hidden_part"})
@@ -30,9 +30,8 @@ class _Static:
 
 
 def _kernel(inputs: Array) -> Any:
-    """Who runs the recurrence: compiled code where this is a CPU that has it, else XLA's."""
-    on_cpu = jax.default_backend() == "cpu" and inputs.dtype == jnp.float32
-    return native_gru if on_cpu and native_gru.available() else gru
+    """Who runs the recurrence: the compiled functions where they can, else XLA."""
+    return native_gru if native.suits(inputs) else gru
 
 
 def _direction(weights: Weights, reverse: bool) -> Weights:

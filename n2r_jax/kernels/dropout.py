@@ -19,6 +19,11 @@ def _mix(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     return x ^ (x >> 16)
 
 
+def threshold(rate: float) -> int:
+    """A hash below this number drops its element."""
+    return min(round(rate * 2**32), 2**32 - 1)
+
+
 def keep_factor(
     seed: UInt32[Array, "2"],
     row: Int[Array, " b"],
@@ -38,7 +43,7 @@ def keep_factor(
     of_feature = jnp.arange(features, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9)
     counter = of_row[None, None, :] + of_time[:, None, None] + of_feature[None, :, None]
     # Integer compare of the hash itself: one mixing round per element, no conversion to float.
-    kept = _mix(counter) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+    kept = _mix(counter) >= jnp.uint32(threshold(rate))
     return jnp.where(kept, jnp.float32(1 / (1 - rate)), 0)
 
 

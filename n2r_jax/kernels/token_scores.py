@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from n2r_jax.kernels.dropout import keep_factor
+from n2r_jax.kernels import native
+from n2r_jax.kernels.dropout import keep_factor, threshold
+from n2r_jax.kernels.native import floats
 
 States = tuple[Float[Array, "t h b"], Float[Array, "t h b"]]
 
@@ -33,7 +36,7 @@ class Head(NamedTuple):
     offset: Float[Array, "2 h"]
 
 
-class _Moments(NamedTuple):
+class Moments(NamedTuple):
     """What a token's score leaves for its backward pass, [T, B] each."""
 
     mean: Any
@@ -65,6 +68,24 @@ def _scores(states: States, head: Head, bits: UInt32[Array, "2 2"], row: Array, 
 
 
 def _forward(states: States, head: Head, bits: Array, row: Array, rate: float) -> tuple:
+    walk = _native_walk if native.suits(states[0]) else _walk
+    scores, moments = walk(states, head, bits, row, rate)
+    return scores, (states, head, bits, row, moments)
+
+
+def _backward(rate: float, residuals: tuple, cotangent: Float[Array, "t b"]) -> tuple:
+    states, head, bits, row, moments = residuals
+    walk_back = _native_walk_back if native.suits(states[0]) else _walk_back
+    d_states, d_slopes, d_offsets = walk_back(states, head, bits, row, rate, moments, cotangent)
+    d_weight = d_slopes * head.scale + d_offsets * head.offset
+    return d_states, Head(d_weight, d_slopes * head.weight, d_offsets * head.weight), None, None
+
+
+_scores.defvjp(_forward, _backward)
+
+
+def _walk(states: States, head: Head, bits: Array, row: Array, rate: float) -> tuple:
+    """Scores and their moments, by XLA."""
     steps, units, batch = states[0].shape
     slopes = (head.weight * head.scale)[:, :, None]
     offsets = (head.weight * head.offset)[:, :, None]
@@ -82,17 +103,27 @@ def _forward(states: States, head: Head, bits: Array, row: Array, rate: float) -
             normed += (slopes[d] * keep * centred[d]).sum(0)
             constant += (offsets[d] * keep).sum(0)
         normed *= root
-        found = (normed + constant, _Moments(mean, root, slope, normed))
+        found = (normed + constant, Moments(mean, root, slope, normed))
         return jax.tree.map(lambda all, one: all.at[t].set(one), kept, found)
 
     blank = jnp.zeros((steps, batch), states[0].dtype)
-    scores, moments = lax.fori_loop(0, steps, step, (blank, _Moments(blank, blank, blank, blank)))
-    return scores, (states, head, bits, row, moments)
+    scores, moments = lax.fori_loop(0, steps, step, (blank, Moments(blank, blank, blank, blank)))
+    return scores, moments
 
 
-def _backward(rate: float, residuals: tuple, cotangent: Float[Array, "t b"]) -> tuple:
-    """dL/dh = root g (s - mean_f(s) - xhat mean_f(s xhat)) with s = w scale k, g = dL/dscore."""
-    states, head, bits, row, moments = residuals
+def _walk_back(
+    states: States,
+    head: Head,
+    bits: Array,
+    row: Array,
+    rate: float,
+    moments: Moments,
+    cotangent: Any,
+) -> tuple:
+    """Gradients of the states, of w scale and of w offset, by XLA.
+
+    dL/dh = root g (s - mean_f(s) - xhat mean_f(s xhat)) with s = w scale k, g = dL/dscore.
+    """
     steps, units, batch = states[0].shape
     slopes = (head.weight * head.scale)[:, :, None]
 
@@ -115,12 +146,7 @@ def _backward(rate: float, residuals: tuple, cotangent: Float[Array, "t b"]) -> 
     start = (blank, (zeros, zeros), (zeros, zeros))
     d_states, *sums = lax.fori_loop(0, steps, step, start)
     d_slopes, d_offsets = (jnp.stack([part.sum(1) for part in pair]) for pair in sums)
-    d_weight = d_slopes * head.scale + d_offsets * head.offset
-    d_head = Head(d_weight, d_slopes * head.weight, d_offsets * head.weight)
-    return d_states, d_head, None, None
-
-
-_scores.defvjp(_forward, _backward)
+    return d_states, d_slopes, d_offsets
 
 
 def _read(states: States, t: Array) -> list[Float[Array, "h b"]]:
@@ -132,3 +158,32 @@ def _keep(bits: Array, row: Array, t: Array, units: int, rate: float) -> Any:
     if rate == 0:
         return 1.0
     return keep_factor(bits, row, t, (1, units, row.shape[0]), rate)[0]
+
+
+def _native_walk(states: States, head: Head, bits: Array, row: Array, rate: float) -> tuple:
+    """`_walk` by the compiled function."""
+    steps, _, batch = states[0].shape
+    call = native.function("n2r_token_scores_forward", [floats(steps, batch)] * 5)
+    found = call(*states, *head, bits, row.astype(jnp.int32), **_dropout_attributes(rate))
+    return found[0], Moments(*found[1:])
+
+
+def _native_walk_back(
+    states: States,
+    head: Head,
+    bits: Array,
+    row: Array,
+    rate: float,
+    moments: Moments,
+    cotangent: Any,
+) -> tuple:
+    """`_walk_back` by the compiled function."""
+    results = [floats(*a.shape) for a in (*states, head.weight, head.weight)]
+    call = native.function("n2r_token_scores_backward", results)
+    arrays = (*states, *head, bits, row.astype(jnp.int32), *moments, cotangent)
+    ahead, back, d_slopes, d_offsets = call(*arrays, **_dropout_attributes(rate))
+    return (ahead, back), d_slopes, d_offsets
+
+
+def _dropout_attributes(rate: float) -> dict[str, Any]:
+    return {"rate": np.float32(rate), "threshold": np.uint32(threshold(rate))}

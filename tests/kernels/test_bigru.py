@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from n2r_jax.kernels import bigru, gru, native_gru
+from n2r_jax.kernels import bigru, gru, native, native_gru
 from n2r_jax.kernels.bigru import bigru_max, bigru_states
 from n2r_jax.kernels.gru import LOWEST, Weights
 
@@ -16,7 +16,7 @@ LENGTHS = np.array([12, 7, 1])
 @pytest.fixture(autouse=True, params=["xla", "native"])
 def kernel(request, monkeypatch):
     """Every test runs on XLA's own code and on the compiled functions."""
-    if request.param == "native" and not native_gru.available():
+    if request.param == "native" and not native.available():
         pytest.skip("no C++ compiler here")
     chosen = gru if request.param == "xla" else native_gru
     monkeypatch.setattr(bigru, "_kernel", lambda inputs: chosen)

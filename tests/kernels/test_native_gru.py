@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from n2r_jax.kernels import bigru, gru, native_gru
+from n2r_jax.kernels import bigru, gru, native, native_gru
 from n2r_jax.kernels.gru import Wanted, Weights
 
-if not native_gru.available():
+if not native.available():
     pytest.skip("no C++ compiler here", allow_module_level=True)
 
 EVERYTHING = frozenset({"states", "reset", "update", "candidate", "hidden_part"})
@@ -94,5 +94,5 @@ def test_only_float32_goes_to_the_compiled_functions():
 
 
 def test_float32_goes_to_xla_where_nothing_could_be_compiled(monkeypatch):
-    monkeypatch.setattr(native_gru, "available", lambda: False)
+    monkeypatch.setattr(native, "available", lambda: False)
     assert bigru._kernel(jnp.zeros((1, 1, 1))) is gru

@@ -25,26 +25,26 @@ SWITCH = "N2R_NATIVE"
 _log = logging.getLogger(__name__)
 
 
-def shared_library(source: str) -> ctypes.CDLL | None:
-    """The compiled file of `native/`, or None where it cannot be had; the reason is logged."""
+def shared_library() -> ctypes.CDLL | None:
+    """The compiled sources, or None where they cannot be had; the reason is logged."""
     if os.environ.get(SWITCH) == "0":
         return None
     compiler = find_compiler()
     if compiler is None:
         _log.warning(
-            "no C++ compiler found (%s): the GRU runs at about a third of its speed on this CPU",
+            "no C++ compiler found (%s): training runs at about half its speed on this CPU",
             ", ".join(COMPILERS),
         )
         return None
-    target = runtime.cache_directory() / f"{pathlib.Path(source).stem}-{fingerprint(compiler)}.so"
+    target = runtime.cache_directory() / f"kernels-{fingerprint(compiler)}.so"
     try:
         if not target.exists():
-            compile_to(target, compiler, SOURCES / source)
+            compile_to(target, compiler, SOURCES / "handlers.cc")
         return ctypes.CDLL(str(target))
     except (OSError, subprocess.SubprocessError) as error:
         target.unlink(missing_ok=True)  # a damaged file would stay in the way for ever
         said = getattr(error, "stderr", "") or error
-        _log.warning("%s could not be compiled, XLA's slower code is used: %s", source, said)
+        _log.warning("the kernels could not be compiled, XLA's slower code runs: %s", said)
         return None
 
 

@@ -1,11 +1,12 @@
-// The GRU of gru.py for CPUs, as two foreign functions that XLA calls. An empty array stands for an
-// input that there is none of, or for an output that nobody wants.
+// The kernels for CPUs as foreign functions that XLA calls. An empty array stands for an input that
+// there is none of, or for an output that nobody wants.
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
 #include "backward.h"
+#include "token_scores.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -65,6 +66,37 @@ static ffi::Error backward(Floats vectors, Floats mask, Floats valid, Floats inp
   return ffi::Error::Success();
 }
 
+static TokenScores token_scores(const Floats& ahead, const Floats& back, const Floats& weight,
+                                const Floats& scale, const Floats& offset, const Floats& bits,
+                                const Floats& row, float rate, uint32_t threshold) {
+  const auto shape = ahead.dimensions();
+  const TokenSizes sizes{int(shape[0]), int(shape[1]), int(shape[2])};
+  const Dropout dropout{bits.typed_data<uint32_t>(), row.typed_data<int>(), rate, threshold};
+  return TokenScores(sizes, read(ahead), read(back), {read(weight), read(scale), read(offset)},
+                     dropout);
+}
+
+static ffi::Error scores_forward(Floats ahead, Floats back, Floats weight, Floats scale,
+                                 Floats offset, Floats bits, Floats row, Result scores,
+                                 Result mean, Result root, Result slope, Result normed, float rate,
+                                 uint32_t threshold) {
+  token_scores(ahead, back, weight, scale, offset, bits, row, rate, threshold)
+      .forward(write(scores), {write(mean), write(root), write(slope), write(normed)});
+  return ffi::Error::Success();
+}
+
+static ffi::Error scores_backward(Floats ahead, Floats back, Floats weight, Floats scale,
+                                  Floats offset, Floats bits, Floats row, Floats mean, Floats root,
+                                  Floats slope, Floats normed, Floats d_scores, Result d_ahead,
+                                  Result d_back, Result d_slopes, Result d_offsets, float rate,
+                                  uint32_t threshold) {
+  auto at = [](const Floats& array) { return array.typed_data<float>(); };
+  token_scores(ahead, back, weight, scale, offset, bits, row, rate, threshold)
+      .backward(read(d_scores), {at(mean), at(root), at(slope), at(normed)}, write_large(d_ahead),
+                write_large(d_back), write(d_slopes), write(d_offsets));
+  return ffi::Error::Success();
+}
+
 // Texts in a tile: the tape of a batch has room for whole tiles.
 extern "C" int n2r_gru_columns() { return kColumns; }
 
@@ -83,3 +115,19 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_backward, backward,
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
                                   .Ret<Floats>().Ret<Floats>()
                                   .Attr<bool>("reverse"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_token_scores_forward, scores_forward,
+                              ffi::Ffi::Bind()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
+                                  .Ret<Floats>()
+                                  .Attr<float>("rate").Attr<uint32_t>("threshold"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_token_scores_backward, scores_backward,
+                              ffi::Ffi::Bind()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
+                                  .Attr<float>("rate").Attr<uint32_t>("threshold"));

@@ -1,0 +1,57 @@
+"""The compiled functions of `native/`, for float32 on CPU.
+
+XLA's CPU backend makes every step of a walk over time of a dozen small calls, wakes threads for
+them, and writes what a walk keeps into buffers that it fills and copies first. The C++ here keeps
+the sums of a step in registers. It is compiled where it runs, by the compiler found there, once for
+each kind of processor; without a compiler XLA's own code gives the same results.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from n2r_jax.kernels import compiler
+
+FUNCTIONS = (
+    "n2r_gru_forward",
+    "n2r_gru_backward",
+    "n2r_token_scores_forward",
+    "n2r_token_scores_backward",
+)
+
+
+@functools.cache
+def texts_per_tile() -> int | None:
+    """Load and register the compiled functions; how many texts they take side by side."""
+    library = compiler.shared_library()
+    if library is None:
+        return None
+    for name in FUNCTIONS:
+        capsule = jax.ffi.pycapsule(getattr(library, name))
+        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+    return library.n2r_gru_columns()
+
+
+def available() -> bool:
+    """Whether this process has the compiled functions; the first call logs why not."""
+    return texts_per_tile() is not None
+
+
+def suits(array: Array) -> bool:
+    """Whether work on this array goes to the compiled functions; decided when traced."""
+    return jax.default_backend() == "cpu" and array.dtype == jnp.float32 and available()
+
+
+def function(name: str, results: list[jax.ShapeDtypeStruct]) -> Any:
+    """A compiled function of arrays and attributes; under vmap it runs once for each member."""
+    return jax.ffi.ffi_call(name, results, vmap_method="sequential")
+
+
+def floats(*shape: int) -> jax.ShapeDtypeStruct:
+    """A result of this shape; of the shape (0,) it is one that nobody wants."""
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
