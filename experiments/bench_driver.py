@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def interleave(
     rounds: int,
     warmup: int = 1,
     limit: float = 600.0,
+    pause: float = 0.3,
 ) -> Seconds:
     """Seconds of each round of each worker; every worker has its turn in every round.
 
@@ -96,12 +98,15 @@ def interleave(
         rounds: rounds that count.
         warmup: rounds before them, for compilation and caches.
         limit: seconds for one answer.
+        pause: seconds of rest before each turn. OpenMP's threads spin on for up to 0.2 s after
+            their work, at the cost of whoever comes next.
     """
     asked = requests if isinstance(requests, Mapping) else dict.fromkeys(workers, requests)
     seconds: Seconds = {name: [] for name in workers}
     for turn in range(warmup + rounds):
         # To and fro, so that a machine that slows down within a round favours nobody.
         for name in list(workers)[:: 1 if turn % 2 == 0 else -1]:
+            time.sleep(pause)
             answers = [workers[name].ask(request, limit) for request in asked[name]]
             if turn >= warmup:
                 seconds[name].append(sum(float(np.median(one["seconds"])) for one in answers))

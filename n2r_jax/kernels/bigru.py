@@ -38,11 +38,6 @@ def _direction(weights: Weights, reverse: bool) -> Weights:
     return jax.tree.map(lambda a: a[int(reverse)], weights)
 
 
-def _hold(valid: Array, reverse: bool) -> Array | None:
-    """Padding comes after a text, so only the reverse direction would run through it."""
-    return valid if reverse else None
-
-
 def _is_perturbed(tree: Any) -> bool:
     primals = jax.tree.leaves(tree, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
     return any(leaf.perturbed for leaf in primals)
@@ -73,7 +68,7 @@ def bigru_states(
     """States of the forward and of the reverse direction at every position.
 
     weights: of both directions, leading axis 2. inputs: [T, E, B]. valid: 1 where the text has a
-    token, 0 after its end. States at padded positions mean nothing (the reverse ones are zero).
+    token, 0 after its end. States at padded positions are zero.
     """
     return _states(weights, inputs, valid, frozenset({"states"}))[0]
 
@@ -84,7 +79,7 @@ def _states(weights: Weights, inputs: Array, valid: Array, tape: frozenset[str])
             _direction(weights, reverse),
             inputs,
             None,
-            _hold(valid, reverse),
+            valid,
             reverse=reverse,
             tape=tape,
         )[0]
@@ -110,7 +105,7 @@ def _states_backward(residuals: tuple, cotangents: tuple) -> tuple:
                 _direction(weights, reverse),
                 inputs,
                 None,
-                _hold(valid, reverse),
+                valid,
                 tapes[int(reverse)],
                 _dense(cotangents[int(reverse)]),
                 reverse=reverse,
@@ -156,7 +151,7 @@ def _max(weights: Weights, inputs: Array, mask: Array, valid: Array, pool: Array
             _direction(weights, reverse),
             inputs,
             mask,
-            _hold(valid, reverse),
+            valid,
             reverse=reverse,
             tape=tape,
             pool=pool,
@@ -186,7 +181,7 @@ def _max_backward(residuals: tuple, cotangent: Any) -> tuple:
                 _direction(weights, reverse),
                 inputs,
                 mask,
-                _hold(valid, reverse),
+                valid,
                 tapes[int(reverse)],
                 Peak(half, time),
                 reverse=reverse,

@@ -89,8 +89,8 @@ def run(
 ) -> tuple[Any, Any]:
     """Run one direction over all steps: (Tape, Peak), each None where nobody asked for it.
 
-    `mask` scales the input of a step (the rationale mask). Where `valid` is 0 the state is held at
-    zero: in the reverse direction it makes every text start at its own true end. `tape` names the
+    `mask` scales the input of a step (the rationale mask). Where `valid` is 0, after a text's end,
+    the state is held at zero: so the reverse direction starts at every text's own end. `tape` names the
     members of Tape to keep; `pool` marks the positions among which the maximum over time is taken.
     """
     steps, _, batch = inputs.shape

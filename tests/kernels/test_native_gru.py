@@ -21,7 +21,7 @@ def make(steps, features, units, batch, seed=0):
         return jnp.asarray(rng.normal(size=shape, scale=0.5), jnp.float32)
 
     shapes = ((3, units, features), (3, units, units), (3, units), (3, units))
-    lengths = rng.integers(1, steps + 1, batch)
+    lengths = rng.integers(0, steps + 1, batch)  # a tile ends with its longest text
     valid = jnp.asarray(np.arange(steps)[:, None] < lengths, jnp.float32)
     mask = jnp.asarray(rng.random((steps, batch)) < 0.5, jnp.float32) * valid
     weights = Weights(*(draw(*shape) for shape in shapes))

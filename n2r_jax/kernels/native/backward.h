@@ -66,13 +66,17 @@ class Backward {
   void tile(int first) {
     const int columns = sizes_.batch - first < kColumns ? sizes_.batch - first : kColumns;
     std::memset(d_state_, 0, size_t(sizes_.units) * kColumns * sizeof(float));
-    for (int i = 0; i < sizes_.steps; i += kSteps) {
-      const int gathered = sizes_.steps - i < kSteps ? sizes_.steps - i : kSteps;
+    const int steps = steps_of(sizes_, in_.valid, first, columns);
+    for (int i = 0; i < steps; i += kSteps) {
+      const int gathered = steps - i < kSteps ? steps - i : kSteps;
       for (int s = 0; s < gathered; ++s) {
-        step(sizes_.reverse ? i + s : sizes_.steps - 1 - i - s, first, columns, s);
+        step(sizes_.reverse ? i + s : steps - 1 - i - s, first, columns, s);
       }
       if (out_.input) add_weight_gradients(gathered);
     }
+    const size_t features = sizes_.features, all = sizes_.steps;
+    clear(out_.mask, steps, all, sizes_.batch, first, columns);
+    clear(out_.vectors, steps * features, all * features, sizes_.batch, first, columns);
   }
 
   void step(int t, int first, int columns, int s) {

@@ -33,6 +33,25 @@ INLINE size_t gates_at(const Sizes& sizes, int first, int t, int unit) {
   return (step * sizes.units + unit) * 4 * kColumns;
 }
 
+// Steps until the longest text of a tile ends: beyond it there is nothing but zeros.
+INLINE int steps_of(const Sizes& sizes, const float* valid, int first, int columns) {
+  if (!valid) return sizes.steps;
+  for (int t = sizes.steps; t > 0; --t) {
+    const float* row = valid + size_t(t - 1) * sizes.batch + first;
+    for (int i = 0; i < columns; ++i) {
+      if (row[i] != 0) return t;
+    }
+  }
+  return 0;
+}
+
+// Zeros in the columns of a tile, from a row of an array [rows, batch] to its last one.
+INLINE void clear(float* array, size_t row, size_t rows, int batch, int first, int columns) {
+  for (; array && row < rows; ++row) {
+    std::memset(array + row * batch + first, 0, columns * sizeof(float));
+  }
+}
+
 constexpr float kLowest = -1e6f;  // gru.LOWEST
 
 class Forward {
@@ -66,14 +85,17 @@ class Forward {
     std::memset(state_, 0, padded() * kColumns * sizeof(float));
     for (size_t i = 0; i < padded() * kColumns; ++i) highest_[i] = kLowest, time_[i] = 0;
     float *state = state_, *next = next_;
-    for (int i = 0; i < sizes_.steps; ++i) {
-      const int t = sizes_.reverse ? sizes_.steps - 1 - i : i;
+    const int steps = steps_of(sizes_, in_.valid, first, columns);
+    for (int i = 0; i < steps; ++i) {
+      const int t = sizes_.reverse ? steps - 1 - i : i;
       read(t, first, columns);
       for (int unit = 0; unit < sizes_.units; unit += kUnits) {
         panel(t, first, columns, unit, state, next);
       }
       std::swap(state, next);
     }
+    const size_t units = sizes_.units;
+    clear(out_.states, steps * units, sizes_.steps * units, sizes_.batch, first, columns);
     if (in_.pool) write_highest(first, columns);
   }
 
