@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import beer
+from configs import corpora
 
 
 def get_config(preset: str = "release") -> ConfigDict:
     """Return the paper's settings with the switches of a preset."""
-    return beer.get_config("appearance", "rnp", preset)
+    return corpora.get_config("beer", "appearance", "rnp", preset)

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import hotel
+from configs import corpora
 
 
 def get_config(preset: str = "release") -> ConfigDict:
     """Return the paper's settings with the switches of a preset."""
-    return hotel.get_config("cleanliness", "n2r_mmi", preset)
+    return corpora.get_config("hotel", "cleanliness", "n2r_mmi", preset)

@@ -29,7 +29,6 @@ from experiments.bench_machine import find_torch_python, machine, make_torch_ven
 REPO = pathlib.Path(__file__).parents[1]
 OURS, TORCH = "n2r_jax", "PyTorch"
 TORCH_RELEASE = "PyTorch, the release's order"
-HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 TRAIN, EVALUATE = {"do": "train"}, {"do": "evaluate"}
 
 
@@ -120,17 +119,12 @@ def start_workers(
 ) -> dict[str, Worker]:
     """A fresh process for each side.
 
-    In the release's order one more each with huge memory pages; in the paper's PyTorch once more in
-    the release's, which is how its users run it.
+    In the paper's order PyTorch once more in the release's, which is how its users run it.
     """
     commands = {OURS: [sys.executable, "-m", "experiments.bench_jax"]}
     if python is not None:
         commands[TORCH] = [python, pathlib.Path(__file__).with_name("torch_reference.py")]
-    workers = {}
-    for name, command in commands.items():
-        workers[name] = stack.enter_context(Worker(command))
-        if order == "release":
-            workers[f"{name}, huge pages"] = stack.enter_context(Worker(command, HUGE))
+    workers = {name: stack.enter_context(Worker(command)) for name, command in commands.items()}
     if order == "paper" and python is not None:
         workers[TORCH_RELEASE] = stack.enter_context(Worker(commands[TORCH]))
     return workers

@@ -1,44 +1,28 @@
 """N2R as this project trains it: the JAX side of the benchmark, a worker of `bench_worker`.
 
-Its setup takes any field of `Settings`. The first request of a shape compiles.
+Its setup takes any field of `Settings`, and the number of devices (0: one a core). The first
+request of a shape compiles.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from experiments.bench_worker import random_arrays, seconds_of, serve
+from experiments.bench_worker import Settings, random_arrays, seconds_of, serve
 from n2r_jax import runtime
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """The same sizes and numbers as in `torch_reference`."""
-
-    order: str = "release"
-    batch: int = 128
-    length: int = 256
-    units: int = 100
-    embedding: int = 100
-    vocabulary: int = 20_000
-    devices: int = 0
-    """0: one for each core."""
-    seed: int = 0
-    learning_rate: float = 1e-4
 
 
 class Bench:
     """Answers the driver's requests with one training state, kept between them."""
 
-    def setup(self, **fields: Any) -> dict[str, str]:
+    def setup(self, devices: int = 0, **fields: Any) -> dict[str, str]:
         """A new state; the versions it runs on."""
         self.settings = Settings(**fields)
-        runtime.configure(self.settings.devices or None)
+        runtime.configure(devices or None)
         import jax
         import optax
 
@@ -48,18 +32,13 @@ class Bench:
         method = make_method(self.settings)
         optimizers = {g: optax.adam(self.settings.learning_rate) for g in method.trained}
         rows = jax.local_device_count()
-        example = self.batch(random_arrays(**self.sizes(batch=rows), seed=0))
+        example = self.batch(random_arrays(**self.settings.sizes(batch=rows), seed=0))
         fresh = state.create_state(method, optimizers, self.settings.seed, example)
         self.state = parallel.replicate(fresh)
         body = step.make_train_step(method, optimizers, parallel.all_sum)
         self.step = parallel.data_parallel(body, donate=True)
         self.rationalize = parallel.data_parallel_rows(partial(rationalize, method))
         return {"jax": jax.__version__, "numpy": np.__version__, "devices": str(rows)}
-
-    def sizes(self, **request: Any) -> dict[str, Any]:
-        """The sizes of a request: the settings' where it names no other."""
-        own = dataclasses.asdict(self.settings)
-        return {name: own[name] for name in ("batch", "length", "vocabulary")} | request
 
     def batch(self, arrays: Any) -> Any:
         """Random arrays as a batch of the project's."""
@@ -76,7 +55,8 @@ class Bench:
         """One batch for each repeat, split over the devices."""
         from n2r_jax.training import parallel
 
-        arrays = [random_arrays(**self.sizes(**request), seed=seed) for seed in range(repeat)]
+        sizes = self.settings.sizes(**request)
+        arrays = [random_arrays(**sizes, seed=seed) for seed in range(repeat)]
         return [parallel.shard(self.batch(one)) for one in arrays]
 
     def train(self, **request: int | Sequence[int] | None) -> list[float]:
@@ -108,11 +88,11 @@ def make_method(settings: Settings) -> Any:
 
     release = settings.order == "release"
     objective = Objective(
-        sparsity=0.125,
-        lambda_sparsity=11.0,
-        lambda_continuity=12.0 if release else 12.0 / settings.length,
-        lambda_cross_entropy=0.9 if release else 1.0,
-        lambda_norm=1.0,
+        sparsity=settings.sparsity,
+        lambda_sparsity=settings.lambda_sparsity,
+        lambda_continuity=settings.lambda_continuity / (1 if release else settings.length),
+        lambda_cross_entropy=settings.lambda_ce,
+        lambda_norm=settings.lambda_norm,
         sparsity_per="batch" if release else "input",
         continuity="mean" if release else "sum",
         max_length=settings.length,
@@ -120,7 +100,7 @@ def make_method(settings: Settings) -> Any:
     shape = (settings.vocabulary, settings.embedding)
     table = np.random.default_rng(settings.seed).normal(size=shape).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(table, units=settings.units, classes=2, dropout_rate=0.2)
+    model = gru_text_model(table, units=settings.units, classes=2, dropout_rate=settings.dropout)
     return METHODS["n2r"](model, MethodSettings(objective, omega_in_update_1=release))
 
 

@@ -12,6 +12,7 @@ data and the same clock. It needs numpy only: PyTorch's worker has a Python of i
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import sys
@@ -20,6 +21,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Sizes, and the release's numbers for Beer-Appearance: the same for every side."""
+
+    order: str = "release"
+    batch: int = 128
+    length: int = 256
+    units: int = 100
+    embedding: int = 100
+    vocabulary: int = 20_000
+    seed: int = 0
+    learning_rate: float = 1e-4
+    dropout: float = 0.2
+    sparsity: float = 0.125
+    lambda_sparsity: float = 11.0
+    lambda_continuity: float = 12.0
+    lambda_ce: float = 0.9
+    lambda_norm: float = 1.0
+
+    def sizes(self, **request: Any) -> dict[str, Any]:
+        """The sizes of one request: these where it names no other."""
+        own = {"batch": self.batch, "length": self.length, "vocabulary": self.vocabulary}
+        return own | request
 
 
 class Arrays(NamedTuple):

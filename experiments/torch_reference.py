@@ -1,12 +1,11 @@
 """N2R in plain PyTorch, as its paper's authors would run it: the other side of the benchmark.
 
 A worker of `bench_worker`, run as a script by a Python of its own that has torch and numpy only.
-Its setup takes any field of `Settings`.
+Its setup takes any field of `Settings`, and the number of threads.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import platform
 from collections.abc import Callable, Sequence
@@ -14,30 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from bench_worker import random_arrays, seconds_of, serve
+from bench_worker import Settings, random_arrays, seconds_of, serve
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes, and the release's numbers for Beer-Appearance."""
-
-    order: str = "release"
-    batch: int = 128
-    length: int = 256
-    units: int = 100
-    embedding: int = 100
-    vocabulary: int = 20_000
-    threads: int = 2
-    seed: int = 0
-    learning_rate: float = 1e-4
-    dropout: float = 0.2
-    sparsity: float = 0.125
-    lambda_sparsity: float = 11.0
-    lambda_continuity: float = 12.0
-    lambda_ce: float = 0.9
-    lambda_norm: float = 1.0
 
 
 class Batch(NamedTuple):
@@ -168,18 +146,17 @@ def evaluate(game: Game, batch: Batch) -> tuple[Tensor, Tensor]:
 class Bench:
     """Answers the driver's requests with one game, so that its state is kept between them."""
 
-    def setup(self, **fields: str | int | float) -> dict[str, str]:
+    def setup(self, threads: int = 2, **fields: str | int | float) -> dict[str, str]:
         """A new game; the versions it runs on."""
         self.game = Game(Settings(**fields))
-        torch.set_num_threads(self.game.settings.threads)
+        torch.set_num_threads(threads)
         python = platform.python_version()
         return {"python": python, "torch": torch.__version__, "numpy": np.__version__}
 
     def batches(self, *, repeat: int = 1, **request: int | Sequence[int] | None) -> list[Batch]:
         """One batch for each repeat, of the game's sizes where the request names no other."""
-        own = dataclasses.asdict(self.game.settings)
-        sizes = {name: own[name] for name in ("batch", "length", "vocabulary")}
-        arrays = [random_arrays(**(sizes | request), seed=seed) for seed in range(repeat)]
+        sizes = self.game.settings.sizes(**request)
+        arrays = [random_arrays(**sizes, seed=seed) for seed in range(repeat)]
         return [Batch(*map(torch.from_numpy, columns)) for columns in arrays]
 
     def train(self, **request: int | Sequence[int] | None) -> list[float]:

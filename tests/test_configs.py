@@ -11,7 +11,7 @@ from n2r_jax.errors import UserError
 from n2r_jax.presets import describe, switches
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
-SHARED = {"__init__", "base", "beer", "hotel", "yelp_hat", "sst"}
+SHARED = {"__init__", "base", "corpora", "yelp_hat", "sst"}
 ROWS = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in SHARED)
 
 

@@ -90,8 +90,8 @@ def run(
     """Run one direction over all steps: (Tape, Peak), each None where nobody asked for it.
 
     `mask` scales the input of a step (the rationale mask). Where `valid` is 0, after a text's end,
-    the state is held at zero: so the reverse direction starts at every text's own end. `tape` names the
-    members of Tape to keep; `pool` marks the positions among which the maximum over time is taken.
+    the state is held at zero: so the reverse direction starts at every text's own end. `tape` names
+    the members of Tape to keep, `pool` the positions that the maximum over time is taken of.
     """
     steps, _, batch = inputs.shape
     units, dtype = weights.hidden.shape[-1], inputs.dtype
@@ -176,34 +176,20 @@ def walk_back(
     while steps % chunk:
         chunk //= 2
 
-    def one(d_state: Array, t: Array) -> tuple[Array, tuple[Array, ...]]:
-        before = t + 1 if reverse else t - 1
-        inside = (before < steps) if reverse else (before >= 0)
-        state = _at(tape.states, jnp.clip(before, 0, steps - 1)) * inside.astype(dtype)
-        r, z = _at(tape.reset, t), _at(tape.update, t)
-        n, hidden_part = _at(tape.candidate, t), _at(tape.hidden_part, t)
-        d_state = d_state + _arriving(cotangent, t)
-        if valid is not None:
-            d_state = d_state * _at(valid, t)[None]
-        d_z = d_state * (state - n) * z * (1 - z)
-        d_n = d_state * (1 - z) * (1 - n * n)
-        d_r = d_n * hidden_part * r * (1 - r)
-        d_hidden_n = d_n * r
-        d_before = d_state * z + u_r @ d_r + u_z @ d_z + u_n @ d_hidden_n
-        return d_before, (d_r, d_z, d_n, d_hidden_n, state)
-
     def body(index: Array, carry: tuple) -> tuple:
         d_state, sums, d_mask, d_inputs = carry
         seen: list[tuple[Array, ...]] = []
         for k in range(chunk):
             step = index * chunk + k
             t = step if reverse else steps - 1 - step
-            d_state, gates = one(d_state, t)
-            d_r, d_z, d_n, d_hidden_n, state = gates
+            state = _state_before(tape.states, t, reverse)
+            d_state = _valid_alone(d_state + _arriving(cotangent, t), valid, t)
+            gates = _to_gates(d_state, state, tape, t)
+            d_r, d_z, d_n, d_hidden_n = gates
+            d_state = d_state * _at(tape.update, t) + u_r @ d_r + u_z @ d_z + u_n @ d_hidden_n
             if wanted.weights:
                 x = _at(inputs, t)
-                x = x if mask is None else x * _at(mask, t)[None]
-                seen.append((d_r, d_z, d_n, d_hidden_n, state, x))
+                seen.append((*gates, state, x if mask is None else x * _at(mask, t)[None]))
             if wanted.inputs or wanted.mask:
                 d_x = w_transposed @ jnp.concatenate([d_r, d_z, d_n])
                 if wanted.mask:
@@ -222,6 +208,28 @@ def walk_back(
     )
     _, sums, d_mask, d_inputs = lax.fori_loop(0, steps // chunk, body, carry)
     return Gradients(_weights_from(sums) if wanted.weights else None, d_mask, d_inputs)
+
+
+def _state_before(states: Float[Array, "t h b"], t: Array, reverse: bool) -> Float[Array, "h b"]:
+    """The state that step t started from: zeros at the step run first."""
+    steps = states.shape[0]
+    before = t + 1 if reverse else t - 1
+    inside = (before < steps) if reverse else (before >= 0)
+    return _at(states, jnp.clip(before, 0, steps - 1)) * inside.astype(states.dtype)
+
+
+def _valid_alone(d_state: Array, valid: Array | None, t: Array) -> Float[Array, "h b"]:
+    return d_state if valid is None else d_state * _at(valid, t)[None]
+
+
+def _to_gates(d_state: Array, state: Array, tape: Tape, t: Array) -> tuple[Array, ...]:
+    """Gradients before the nonlinearities: of r, z and n, and of the hidden part of n."""
+    r, z = _at(tape.reset, t), _at(tape.update, t)
+    n, hidden_part = _at(tape.candidate, t), _at(tape.hidden_part, t)
+    d_z = d_state * (state - n) * z * (1 - z)
+    d_n = d_state * (1 - z) * (1 - n * n)
+    d_r = d_n * hidden_part * r * (1 - r)
+    return d_r, d_z, d_n, d_n * r
 
 
 def _arriving(cotangent: Cotangent, t: Array) -> Float[Array, "h b"]:

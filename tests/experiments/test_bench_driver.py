@@ -73,7 +73,7 @@ def test_interleave_takes_turns_and_drops_the_warmup():
         "a": Recorder("a", diary, [[9.0], [1.0], [2.0]]),
         "b": Recorder("b", diary, [[9.0], [5.0, 3.0, 4.0], [6.0]]),
     }
-    seconds = interleave(workers, [{"do": "1"}], rounds=2, warmup=1)
+    seconds = interleave(workers, [{"do": "1"}], rounds=2, warmup=1, pause=0)
     assert seconds == {"a": [1.0, 2.0], "b": [4.0, 6.0]}
     assert diary == ["a1", "b1", "b1", "a1", "a1", "b1"]
 
@@ -82,7 +82,7 @@ def test_a_round_is_the_sum_of_its_requests_and_these_may_differ_by_name():
     diary = []
     both = Recorder("w", diary, [[1.0], [2.0], [7.0]])
     requests = {"buckets": [{"do": "1"}, {"do": "2"}], "padded": [{"do": "3"}]}
-    seconds = interleave({"buckets": both, "padded": both}, requests, rounds=1, warmup=0)
+    seconds = interleave({"buckets": both, "padded": both}, requests, rounds=1, warmup=0, pause=0)
     assert seconds == {"buckets": [3.0], "padded": [7.0]}
 
 
