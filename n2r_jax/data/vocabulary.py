@@ -136,39 +136,3 @@ def seeded_vectors(
     radius, angle = np.sqrt(-2 * np.log(uniform[:, 0])), 2 * np.pi * uniform[:, 1]
     normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return (VECTOR_STD * normal[:, :dimension]).astype(np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Coverage:
-    """How much of some texts a vocabulary knows, in tokens (running words) and in types."""
-
-    tokens: int
-    known_tokens: int
-    types: int
-    known_types: int
-
-    @property
-    def token_share(self) -> float:
-        """Known tokens / tokens; 0 of an empty text."""
-        return self.known_tokens / max(1, self.tokens)
-
-    @property
-    def type_share(self) -> float:
-        """Known types / types; 0 of an empty text."""
-        return self.known_types / max(1, self.types)
-
-
-def coverage(vocabulary: Vocabulary, token_lists: Iterable[Sequence[str]]) -> Coverage:
-    """Return how many tokens and types (as the vocabulary sees them) of the texts are known."""
-    counts = collections.Counter(
-        token.lower() if vocabulary.lowercase else token
-        for tokens in token_lists
-        for token in tokens
-    )
-    known = vocabulary.encode(tuple(counts)) != UNKNOWN_ID
-    return Coverage(
-        tokens=counts.total(),
-        known_tokens=int(np.array(list(counts.values()), np.int64)[known].sum()),
-        types=len(counts),
-        known_types=int(known.sum()),
-    )

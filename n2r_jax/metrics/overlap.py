@@ -125,12 +125,6 @@ def iou(counts: OverlapCounts) -> Float[np.ndarray, " n"]:
     return ratio(counts.true_positives, union)
 
 
-def micro_iou(counts: OverlapCounts) -> float:
-    """Return sum |selected and gold| / sum |selected or gold| over all inputs."""
-    union = counts.selected + counts.gold - counts.true_positives
-    return float(ratio(counts.true_positives.sum(), union.sum()))
-
-
 def _as_bool(values: Shaped[np.ndarray, "n t"], name: str) -> Bool[np.ndarray, "n t"]:
     values = np.asarray(values)
     if values.ndim != 2 or not ((values == 0) | (values == 1)).all():

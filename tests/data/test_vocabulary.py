@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from n2r_jax.data.vocabulary import Vocabulary, build_vocabulary, coverage, seeded_vectors
+from n2r_jax.data.vocabulary import Vocabulary, build_vocabulary, seeded_vectors
 from n2r_jax.errors import DataError, UserError
 
 TEXTS = [("The", "cat", "sat"), ("the", "dog"), ("café",)]
@@ -125,11 +125,3 @@ def test_build_with_vectors_keeps_all_their_words():
 def test_vectors_of_another_dimension_are_refused():
     with pytest.raises(UserError, match="dimension to 2"):
         build_vocabulary(TEXTS, dimension=3, seed=0, vectors=(("x",), np.zeros((1, 2), np.float32)))
-
-
-def test_coverage_counts_tokens_and_types():
-    report = coverage(Vocabulary(("the",)), TEXTS)
-    assert (report.tokens, report.known_tokens, report.types, report.known_types) == (6, 2, 5, 1)
-    assert report.token_share == pytest.approx(1 / 3)
-    assert report.type_share == pytest.approx(1 / 5)
-    assert coverage(Vocabulary(()), []).token_share == 0
