@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import jaccard_score
 
 from n2r_jax.metrics.overlap import OverlapCounts, micro
 from n2r_jax.metrics.report import DEFINITIONS, rationale_report, render
@@ -59,6 +60,9 @@ def test_overlap_is_scored_on_annotated_inputs_only():
     assert report.overlap["annotated"] == marked.sum()
     assert report.overlap["without_gold"] == (~marked).sum()
     assert report.overlap["micro"]["model"]["f1"] == pytest.approx(float(micro(counts).f1))
+    mask, gold, valid = (given[key][marked] for key in ("mask", "gold", "valid"))
+    expected = jaccard_score(gold[valid], mask[valid])
+    assert report.overlap["iou_micro"]["value"] == pytest.approx(expected)
     assert report.task["inputs"] == len(marked)
 
 
