@@ -16,6 +16,8 @@ def get_config(preset: str = "release") -> ConfigDict:
     config = ConfigDict()
     config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier
     config.seed = 1  # of parameters, noise, data order and down-sampling; the papers use 1 to 5
+    config.seeds = ()  # several runs in one program, like 1,2,3: see also `grid`
+    config.grid = _grid()
     config.objective = _objective()
     config.model = _model()
     config.data = _data()
@@ -57,6 +59,20 @@ def _objective() -> ConfigDict:
             "continuity": "mean",  # mean over inputs * (max_length - 1); sum: per text
             "omega_in_update_1": True,  # N2R: the extractor steps on omega in update 1 as well
             "predictor_coasts": False,  # N2R: Adam's momentum moves the predictor in update 2
+        }
+    )
+
+
+def _grid() -> ConfigDict:
+    """Several values, like 0.1,0.15, train a run of each: every combination, with every seed."""
+    return ConfigDict(
+        {
+            "sparsity": (),
+            "lambda_sparsity": (),
+            "lambda_continuity": (),
+            "lambda_cross_entropy": (),
+            "lambda_norm": (),
+            "learning_rate": (),
         }
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,6 +22,8 @@ from n2r_jax.models.gru_text import gru_text_model
 from n2r_jax.models.interface import RationaleModel
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training.state import Optimizers
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def make_vocabulary(config: Any, train: Source) -> tuple[Vocabulary, Float[np.ndarray, "v e"]]:
@@ -63,8 +67,11 @@ def make_model(config: Any, table: Float[np.ndarray, "v e"], classes: int) -> Ra
     )
 
 
-def make_method(config: Any, model: RationaleModel) -> Method:
-    """The configured method with its objective and switches."""
+def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = NOTHING) -> Method:
+    """The configured method with its objective and switches.
+
+    varied: fields of the objective that are not the config's, which may be traced numbers.
+    """
     if config.method not in METHODS:
         raise UserError(f"config.method {config.method!r} is unknown; choose {', '.join(METHODS)}")
     chosen = config.objective
@@ -85,7 +92,7 @@ def make_method(config: Any, model: RationaleModel) -> Method:
         max_length=config.data.max_length,
     )
     settings = Settings(
-        objective,
+        dataclasses.replace(objective, **varied),
         temperature=chosen.temperature,
         omega_in_update_1=chosen.omega_in_update_1,
         predictor_coasts=chosen.predictor_coasts,
@@ -93,9 +100,13 @@ def make_method(config: Any, model: RationaleModel) -> Method:
     return METHODS[config.method](model, settings)
 
 
-def make_optimizers(config: Any, method: Method) -> Optimizers:
-    """One Adam for each trained group: a group's steps count its own updates."""
-    return {group: optax.adam(config.training.learning_rate) for group in method.trained}
+def make_optimizers(config: Any, method: Method, learning_rate: Any = None) -> Optimizers:
+    """One Adam for each trained group: a group's steps count its own updates.
+
+    learning_rate: in place of the config's; may be a traced number.
+    """
+    rate = config.training.learning_rate if learning_rate is None else learning_rate
+    return {group: optax.adam(rate) for group in method.trained}
 
 
 def length_buckets(config: Any) -> tuple[int, ...]:

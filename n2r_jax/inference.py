@@ -21,7 +21,7 @@ from n2r_jax.methods import Rationale, rationalize
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
-from n2r_jax.training.loop import without
+from n2r_jax.training.run import without
 from n2r_jax.training.state import create_state
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class TrainedRun:
             directory = self.run.path / kind
             if not directory.exists():
                 continue
-            with Checkpoints(directory) as checkpoints:
+            with Checkpoints(directory, read_only=True) as checkpoints:
                 found = checkpoints.restore(without(state, frozen))
             if found is not None:
                 step, restored, _ = found

@@ -27,8 +27,9 @@ from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.display import Display
 from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step, measured
-from n2r_jax.training.loop import Loop, Plan, Progress, without
+from n2r_jax.training.loop import Loop, Program
 from n2r_jax.training.metrics import MetricWriter
+from n2r_jax.training.run import Plan, Progress, Run, without
 from n2r_jax.training.state import Optimizers, TrainState, create_state
 from n2r_jax.training.step import make_train_step
 
@@ -88,20 +89,13 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
                 Display(steps, setup.plan.steps_per_epoch, progress.step, launched or time.time())
             )
         body = make_train_step(setup.method, setup.optimizers, parallel.all_sum)
-        loop = Loop(
-            plan=setup.plan,
-            train_step=parallel.data_parallel(body, donate=True),
-            evaluate=_make_evaluate(config, setup),
-            latest=latest,
-            best=best,
-            writer=writer,
-            report=report,
-            frozen=frozen,
-            progress=progress,
-        )
-        state = loop.run(parallel.replicate(state), stream(setup.batches, progress.step))
+        books = Run(setup.plan, latest, best, writer, report, frozen, progress)
+        program = Program(parallel.data_parallel(body, donate=True))
+        batches = map(parallel.shard, stream(setup.batches, progress.step))
+        loop = Loop(program, [books], _make_evaluate(config, setup))
+        state = loop.run(parallel.replicate(state), batches)
     if is_first:
-        _conclude(loop.progress, config, run)
+        _conclude(progress, config, run)
     return state
 
 

@@ -16,7 +16,8 @@ from n2r_jax.data import batching
 from n2r_jax.errors import UserError
 from n2r_jax.inference import TrainedRun
 from n2r_jax.train import train
-from n2r_jax.training.loop import Interrupted, TrainingDiverged
+from n2r_jax.training.loop import Interrupted
+from n2r_jax.training.run import TrainingDiverged
 from tests import tiny
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from n2r_jax.training.loop import Progress, Speed
+from n2r_jax.training.run import Progress
 
 
 class Display:
@@ -33,15 +33,17 @@ class Display:
     def __exit__(self, *_: Any) -> None:
         self.bar.stop()
 
-    def __call__(self, progress: Progress, values: dict[str, float]) -> None:
-        """Take in a step's metrics, or an evaluation's ('dev/...')."""
+    def __call__(self, progress: Progress, values: dict[str, float], name: str = "") -> None:
+        """Take in a step's metrics, or an evaluation's ('dev/...'), of the run of this name."""
         if self.speed is None:
             self.speed = Speed(progress.step)
             seconds = time.time() - self.launched
             self._print(f"first step {seconds:.1f} s after launch")
         if any(name.startswith("dev/") for name in values):
             self.dev = values
-            self._print(self._epoch_line(progress))
+            self._print(
+                f"{name}  {self._epoch_line(progress)}" if name else self._epoch_line(progress)
+            )
         else:
             self.train = values
         self.bar.update(self.task, completed=progress.step, shown=self._shown(progress))
@@ -73,6 +75,19 @@ class Display:
             f"{100 * dev['accuracy']:.1f}  sparsity {100 * dev['sparsity']:.1f}{f1}"
             f"  left {_clock(left)}{star}"
         )
+
+
+class Speed:
+    """Steps and seconds since the start, for the time that is left."""
+
+    def __init__(self, step: int):
+        self.first, self.started = step, time.monotonic()
+
+    def seconds_left(self, step: int, steps: int) -> float:
+        """Estimate from the mean speed so far; NaN before the first step."""
+        done = step - self.first
+        spent = time.monotonic() - self.started
+        return spent / done * (steps - step) if done else float("nan")
 
 
 def _clock(seconds: float) -> str:

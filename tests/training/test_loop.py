@@ -4,13 +4,16 @@ import dataclasses
 import itertools
 import math
 import signal
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from n2r_jax.training import loop as loop_module
-from n2r_jax.training.loop import Interrupted, Loop, Plan, Progress, Speed, TrainingDiverged
+from n2r_jax.training import display
+from n2r_jax.training.display import Speed
+from n2r_jax.training.loop import Interrupted, Loop, Program
+from n2r_jax.training.run import Plan, Progress, Run, TrainingDiverged
 from n2r_jax.training.state import TrainState
 
 PLAN = Plan(
@@ -46,15 +49,11 @@ class Lines:
         self.written.append((step, epoch, split, dict(values)))
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    monkeypatch.setattr(loop_module.parallel, "shard", lambda batch: batch)
-
-
 def play(*, weights=None, losses=None, dev=None, progress=None, **changes):
-    """A loop whose step k leaves weights[k], reads losses[k]; dev gives each evaluation's values.
+    """A run whose step k leaves weights[k], reads losses[k]; dev gives each evaluation's values.
 
-    Returns the loop (its checkpoints are Kept, its writer Lines) and the state to start from.
+    Returns a loop of this run alone (its checkpoints are Kept, its writer Lines) and the state to
+    start from.
     """
     weights = iter(weights or itertools.repeat(1.0))
     values = iter(dev or itertools.repeat({"f1_micro": 0.5}))
@@ -67,10 +66,8 @@ def play(*, weights=None, losses=None, dev=None, progress=None, **changes):
 
     params = {"predictor": {"w": jnp.float32(1)}, "table": jnp.zeros(3)}
     state = TrainState(jnp.int32(0), jnp.zeros(2), params, {"predictor": jnp.zeros(1)})
-    made = Loop(
+    made = Run(
         plan=dataclasses.replace(PLAN, **changes),
-        train_step=step,
-        evaluate=lambda state: {"sparsity": 0.1, "accuracy": 0.5} | next(values),
         latest=Kept(),
         best=Kept(),
         writer=Lines(),
@@ -78,11 +75,20 @@ def play(*, weights=None, losses=None, dev=None, progress=None, **changes):
         frozen=("table",),
         progress=progress or Progress(),
     )
-    return made, state
+    loop = Loop(Program(step), [made], lambda _: {"sparsity": 0.1, "accuracy": 0.5} | next(values))
+    return Played(loop, made), state
+
+
+class Played(NamedTuple):
+    loop: Loop
+    books: Run
+
+    def __getattr__(self, name):
+        return getattr(self.books, name)
 
 
 def run(made, state):
-    return made.run(state, itertools.repeat(None))
+    return made.loop.run(state, itertools.repeat(None))
 
 
 def test_it_saves_on_its_plan_and_after_every_epoch_what_moves():
@@ -188,7 +194,7 @@ def test_a_signal_ends_the_step_saves_and_stops(number):
     before = signal.getsignal(number)
     made, state = play(log_every=7)
     with pytest.raises(Interrupted, match=rf"stopped by {number.name} after step 5"):
-        made.run(state, batches())
+        made.loop.run(state, batches())
     assert made.latest.saved[5][1]["window"] == {"loss/predictor": (16.0, 8.0)}
     assert signal.getsignal(number) is before
 
@@ -202,13 +208,13 @@ def test_a_second_signal_does_not_wait_for_the_step():
 
     made, state = play()
     with pytest.raises(KeyboardInterrupt):
-        made.run(state, batches())
+        made.loop.run(state, batches())
     assert not made.latest.saved
 
 
 def test_the_time_left_comes_from_the_mean_speed(monkeypatch):
     now = iter([100.0, 100.0, 130.0])
-    monkeypatch.setattr(loop_module.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(now))
     speed = Speed(10)
     assert math.isnan(speed.seconds_left(10, 40))
     assert speed.seconds_left(25, 40) == 30.0

@@ -1,0 +1,111 @@
+"""Several runs as one program: their states get a leading axis, and the step is mapped over it.
+
+Every run has its own parameters, noise, batches and settings, and goes exactly as it would alone.
+Parameter groups that no update trains (the word vectors) are the same for all and are kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from n2r_jax.data.batch import Batch
+from n2r_jax.methods.base import Method, Metrics
+from n2r_jax.training.state import Optimizers, TrainState
+from n2r_jax.training.step import AllSum, make_train_step
+
+BuildFn = Callable[[Mapping[str, Any]], tuple[Method, Optimizers]]
+"""A run's settings, as traced numbers by name -> its method and optimisers."""
+
+
+class Several(NamedTuple):
+    """The states of R runs, and what differs between them."""
+
+    state: TrainState
+    """Leaves [R, ...], but for the frozen parameter groups."""
+    values: dict[str, Float[Array, " r"]]
+    active: Bool[Array, " r"]
+    """A run that is over keeps its state."""
+
+
+def make_several_step(
+    build: BuildFn, frozen: Sequence[str], all_sum: AllSum
+) -> Callable[[Several, Batch], tuple[Several, Metrics]]:
+    """One training iteration of every run; batch and metrics have the runs as leading axis."""
+
+    def one(
+        state: TrainState, values: Mapping[str, Array], active: Array, batch: Batch
+    ) -> tuple[TrainState, Metrics]:
+        moved, metrics = make_train_step(*build(values), all_sum)(state, batch)
+
+        def choose(new: Array, old: Array) -> Array:
+            return jnp.where(active, new, old)
+
+        groups = [group for group in state.params if group not in frozen]
+        params = {g: jax.tree.map(choose, moved.params[g], state.params[g]) for g in groups}
+        return state._replace(
+            step=choose(moved.step, state.step),
+            params=state.params | params,
+            optimizer=jax.tree.map(choose, moved.optimizer, state.optimizer),
+        ), metrics
+
+    def step(several: Several, batch: Batch) -> tuple[Several, Metrics]:
+        axes = axes_of(several.state, frozen)
+        mapped = jax.vmap(one, in_axes=(axes, 0, 0, 0), out_axes=(axes, 0))
+        state, metrics = mapped(several.state, several.values, several.active, batch)
+        return several._replace(state=state), metrics
+
+    return step
+
+
+def axes_of(state: TrainState, frozen: Sequence[str]) -> TrainState:
+    """The runs' axis of every part of a state: the first, or none."""
+    params: Any = {group: None if group in frozen else 0 for group in state.params}
+    axes: Any = (0, 0, params, 0)
+    return TrainState(*axes)
+
+
+def stack(states: Sequence[TrainState], frozen: Sequence[str]) -> TrainState:
+    """The states of single runs side by side."""
+    moving = [_without(state, frozen) for state in states]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *moving)
+    kept = {group: states[0].params[group] for group in frozen}
+    return together._replace(params=together.params | kept)
+
+
+def take(state: TrainState, run: int, frozen: Sequence[str]) -> TrainState:
+    """The state of one run."""
+    own = jax.tree.map(lambda leaf: leaf[run], _without(state, frozen))
+    return own._replace(params=own.params | {group: state.params[group] for group in frozen})
+
+
+def _without(state: TrainState, groups: Sequence[str]) -> TrainState:
+    return state._replace(params={g: p for g, p in state.params.items() if g not in groups})
+
+
+def shard_several(batches: Sequence[Batch], devices: int) -> Batch:
+    """Batches of R runs, each of b rows, as [devices, R, b / devices, ...].
+
+    They are padded to the longest of them: padding never changes a result.
+    """
+    longest = max(batch.tokens.shape[1] for batch in batches)
+
+    def split(*columns: np.ndarray) -> np.ndarray:
+        together = np.stack([_padded(np.asarray(column), longest) for column in columns])
+        runs, rows = together.shape[:2]
+        parts = together.reshape(runs, devices, rows // devices, *together.shape[2:])
+        return parts.swapaxes(0, 1)
+
+    return jax.tree.map(split, *batches)
+
+
+def _padded(column: np.ndarray, length: int) -> np.ndarray:
+    """Tokens and rationales [b, t] up to another length; other columns as they are."""
+    if column.ndim == 1:
+        return column
+    return np.pad(column, ((0, 0), (0, length - column.shape[1])))
