@@ -36,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     _add_evaluate(commands)
     _add_explain(commands)
+    sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
+    sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
+    sweep.add_argument("--out", help="where sweep.json goes; default: into DIR")
+    sweep.set_defaults(command=_sweep)
     return parser
 
 
@@ -71,6 +75,12 @@ def _check(arguments: argparse.Namespace) -> int:
     from n2r_jax.data import check
 
     return check.run(arguments.files, allow_shared=arguments.allow_shared)
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from n2r_jax.sweep import sweep_command
+
+    return sweep_command(arguments.directory, arguments.out)
 
 
 def _start() -> None:

@@ -46,11 +46,14 @@ def main(_: list[str]) -> int:
     if not isinstance(_CONFIG.value, ConfigDict):
         path = config_flags.get_config_filename(flags.FLAGS["config"])
         raise UserError(f"there is no config file {path}; see configs/")
+    from n2r_jax.members import members_of
     from n2r_jax.train import train
+    from n2r_jax.train_several import train_several
     from n2r_jax.training.loop import Interrupted
 
+    launch = train_several if members_of(_CONFIG.value) else train
     try:
-        train(_CONFIG.value, _WORKDIR.value, LAUNCHED)
+        launch(_CONFIG.value, _WORKDIR.value, LAUNCHED)
     except Interrupted as stop:
         print(f"{stop}; everything is saved, the same command goes on", file=sys.stderr)
         return 128 + stop.signal_number

@@ -6,11 +6,12 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from n2r_jax import assemble
@@ -21,13 +22,14 @@ from n2r_jax.data.records import Source
 from n2r_jax.data.sources import compare_corpus, open_split
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
+from n2r_jax.members import members_of
 from n2r_jax.methods import Method
 from n2r_jax.run_directory import RunDirectory, manifest
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.display import Display
 from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step, measured
-from n2r_jax.training.loop import Loop, Program
+from n2r_jax.training.loop import EvaluateFn, Loop, Program
 from n2r_jax.training.metrics import MetricWriter
 from n2r_jax.training.run import Plan, Progress, Run, without
 from n2r_jax.training.state import Optimizers, TrainState, create_state
@@ -68,19 +70,21 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
     UserError for anything the user can mend, Interrupted after a signal (all is saved then).
     """
     check_config(config)
+    if members_of(config):
+        raise UserError("config.seeds or config.grid name several runs; call train_several")
     run, is_first = RunDirectory(workdir), jax.process_index() == 0
     if run.exists:
         run.check_same(config)
-    setup = prepare(config, run)
-    state = create_state(setup.method, setup.optimizers, config.seed, _example(setup))
+    setup = prepare(config, read_data(config, run))
+    state = create_state(setup.method, setup.optimizers, config.seed, example(setup))
     frozen = tuple(group for group in state.params if group not in setup.method.trained)
     if is_first:
-        _record(run, config, setup)
-        _introduce(config, setup, without(state, frozen))
+        record(run, config, setup)
+        introduce(config, setup, without(state, frozen))
     with contextlib.ExitStack() as stack:
         latest = stack.enter_context(Checkpoints(run.path / "latest"))
         best = stack.enter_context(Checkpoints(run.path / "best"))
-        state, progress = _restore(latest, best, state, frozen)
+        state, progress = restore(latest, best, state, frozen)
         writer, report = None, _say_nothing
         if is_first:
             writer = stack.enter_context(MetricWriter(run.path, resume_after=progress.step))
@@ -92,16 +96,15 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
         books = Run(setup.plan, latest, best, writer, report, frozen, progress)
         program = Program(parallel.data_parallel(body, donate=True))
         batches = map(parallel.shard, stream(setup.batches, progress.step))
-        loop = Loop(program, [books], _make_evaluate(config, setup))
+        loop = Loop(program, [books], make_evaluate(setup, [evaluation_key(config)]))
         state = loop.run(parallel.replicate(state), batches)
     if is_first:
-        _conclude(progress, config, run)
+        conclude(progress, config, run)
     return state
 
 
-def prepare(config: ConfigDict, run: RunDirectory) -> Setup:
-    """Read the data and build the method; a run that goes on must find its data unchanged."""
-    data = _read_data(config, run)
+def prepare(config: ConfigDict, data: Data) -> Setup:
+    """Build the model, the method and the batches."""
     check_best_by(config.training.best_by, measured(annotated=bool(data.dev.annotated.any())))
     model = assemble.make_model(config, data.table, len(data.labels))
     method = assemble.make_method(config, model)
@@ -130,7 +133,8 @@ def prepare(config: ConfigDict, run: RunDirectory) -> Setup:
     )
 
 
-def _read_data(config: ConfigDict, run: RunDirectory) -> Data:
+def read_data(config: ConfigDict, run: RunDirectory) -> Data:
+    """Read and encode the data; a run that goes on must find them unchanged."""
     if jax.process_index() == 0:
         compare_corpus(config.data)  # prepares the corpus, which only one process may do
     parallel.wait_for_all("the data are prepared")
@@ -140,7 +144,7 @@ def _read_data(config: ConfigDict, run: RunDirectory) -> Data:
     assemble.check_labels(dev_source, labels, "dev")
     facts = {"train": _facts(train_source), "dev": _facts(dev_source)}
     if run.exists:
-        _check_unchanged(facts, run)
+        check_unchanged(facts, run)
         vocabulary, table = run.read_vocabulary()
     else:
         vocabulary, table = assemble.make_vocabulary(config, train_source)
@@ -159,7 +163,8 @@ def _facts(source: Source) -> dict[str, Any]:
     return {"texts": len(source), "fingerprint": source.fingerprint}
 
 
-def _check_unchanged(facts: dict[str, Any], run: RunDirectory) -> None:
+def check_unchanged(facts: dict[str, Any], run: RunDirectory) -> None:
+    """Refuse to go on with other data than those the run was started with."""
     then = run.read_manifest()["data"]
     for split, found in facts.items():
         if then[split] != found:
@@ -178,12 +183,13 @@ def _check_devices(batch_size: int, field: str) -> None:
         )
 
 
-def _example(setup: Setup) -> Any:
+def example(setup: Setup) -> Any:
     """The smallest batch, for the shapes of the parameters."""
     return setup.data.train.batch([], 1, setup.batches.bounds[0])
 
 
-def _record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
+def record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
+    """Write what the run directory holds from the start."""
     if run.exists:
         run.write_config(config)
     else:
@@ -191,7 +197,7 @@ def _record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
         run.create(config, manifest(config, data.labels, data.facts), data.vocabulary, data.table)
 
 
-def _restore(
+def restore(
     latest: Checkpoints, best: Checkpoints, state: TrainState, frozen: tuple[str, ...]
 ) -> tuple[TrainState, Progress]:
     """The newest good checkpoint with the frozen groups put back, or the fresh state."""
@@ -210,24 +216,31 @@ def _restore(
     return restored._replace(params=restored.params | kept), Progress(**progress)
 
 
-def _make_evaluate(config: ConfigDict, setup: Setup) -> Callable[[TrainState], dict[str, float]]:
-    step = make_evaluate_step(setup.method)
-    key = jax.random.key(config.seed) if config.evaluation.sample_masks else None
-    batches = setup.dev_batches
+def make_evaluate(setup: Setup, keys: Sequence[Array | None]) -> EvaluateFn:
+    """Dev metrics of a run's state; with a run's key its masks are drawn, else arg-max."""
+    step, batches = make_evaluate_step(setup.method), setup.dev_batches
 
-    def evaluate(state: TrainState) -> dict[str, float]:
-        return evaluate_batches(step, state.params, key, (batches[i] for i in range(len(batches))))
+    def evaluate(state: TrainState, run: int) -> dict[str, float]:
+        every = (batches[i] for i in range(len(batches)))
+        return evaluate_batches(step, state.params, keys[run], every)
 
     return evaluate
 
 
-def _introduce(config: ConfigDict, setup: Setup, trained: TrainState) -> None:
+def evaluation_key(config: ConfigDict) -> Array | None:
+    """What masks are drawn with at evaluation, if they are."""
+    return jax.random.key(config.seed) if config.evaluation.sample_masks else None
+
+
+def introduce(
+    config: ConfigDict, setup: Setup, trained: TrainState, seeds: str | None = None
+) -> None:
     """Say what will be done: device, data, sizes."""
     data = setup.data
     count = sum(leaf.size for leaf in jax.tree.leaves(trained.params))
     devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
     share = float((data.train.ids > 0).mean())
-    print(f"{config.method} ({config.preset}), seed {config.seed}, on {devices}")
+    print(f"{config.method} ({config.preset}), {seeds or f'seed {config.seed}'}, on {devices}")
     print(
         f"train {len(setup.batches.indices)} of {len(data.train)} texts "
         f"({data.train.truncated} cut to {config.data.max_length} tokens), dev {len(data.dev)} "
@@ -239,7 +252,8 @@ def _introduce(config: ConfigDict, setup: Setup, trained: TrainState) -> None:
     )
 
 
-def _conclude(progress: Progress, config: ConfigDict, run: RunDirectory) -> None:
+def conclude(progress: Progress, config: ConfigDict, run: RunDirectory) -> None:
+    """Say how it went."""
     why = "stopped early" if progress.stopped_early else "done"
     if progress.best is None:
         print(f"{why} after step {progress.step}; no epoch selected few enough tokens to be best")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from n2r_jax.training.run import Progress
@@ -20,7 +21,8 @@ class Display:
         self.steps, self.steps_per_epoch, self.launched = steps, steps_per_epoch, launched
         self.speed: Speed | None = None
         self.first_step = first_step
-        self.train: dict[str, float] = {}
+        self.train: dict[str, float] = {}  # of the last run that was read
+        self.losses: dict[str, float] = {}  # by the run's name
         self.dev: dict[str, float] = {}
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[shown]}"))
         self.bar = Bar(*columns, console=self.console, disable=not self.console.is_terminal)
@@ -53,17 +55,14 @@ class Display:
 
     def _shown(self, progress: Progress) -> str:
         left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")
-        parts = [f"loss {self._loss():.3f}", f"left {_clock(left)}"]
+        parts = [f"loss {_mean(self.losses.values()):.3f}", f"left {_clock(left)}"]
         if "sparsity" in self.train:
             parts.insert(1, f"sparsity {100 * self.train['sparsity']:.1f} %")
         if self.dev:
             parts.insert(-1, f"dev accuracy {100 * self.dev['dev/accuracy']:.1f} %")
         return "  ".join(parts)
 
-    def _loss(self) -> float:
-        return self.train.get("loss/predictor", float("nan"))
-
-    def _epoch_line(self, progress: Progress) -> str:
+    def _epoch_line(self, progress: Progress, name: str) -> str:
         epoch = progress.step // self.steps_per_epoch
         epochs = self.steps // self.steps_per_epoch
         star = " *" if progress.best_step == progress.step else ""
@@ -71,7 +70,7 @@ class Display:
         f1 = f"  rationale F1 {100 * dev['f1_micro']:.1f}" if "f1_micro" in dev else ""
         left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")
         return (
-            f"epoch {epoch}/{epochs}  loss {self._loss():.3f}  dev: accuracy "
+            f"epoch {epoch}/{epochs}  loss {self.losses.get(name, float('nan')):.3f}  dev: accuracy "
             f"{100 * dev['accuracy']:.1f}  sparsity {100 * dev['sparsity']:.1f}{f1}"
             f"  left {_clock(left)}{star}"
         )
@@ -88,6 +87,10 @@ class Speed:
         done = step - self.first
         spent = time.monotonic() - self.started
         return spent / done * (steps - step) if done else float("nan")
+
+
+def _mean(values: Collection[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
 
 
 def _clock(seconds: float) -> str:

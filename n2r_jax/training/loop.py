@@ -19,6 +19,9 @@ from n2r_jax.methods.base import Metrics
 from n2r_jax.training.run import Run
 from n2r_jax.training.state import TrainState
 
+EvaluateFn = Callable[[TrainState, int], dict[str, float]]
+"""(a run's state, which run) -> its dev metrics."""
+
 
 class Interrupted(Exception):
     """A signal asked the run to stop; everything was saved first."""
@@ -48,7 +51,7 @@ class Loop:
 
     program: Program
     runs: Sequence[Run]
-    evaluate: Callable[[TrainState], dict[str, float]]
+    evaluate: EvaluateFn
 
     def __post_init__(self) -> None:
         self._pending: tuple[Metrics, list[int]] | None = None
@@ -102,7 +105,7 @@ class Loop:
         if run.ends_epoch:
             self._read_pending()
             own = self.program.take(state, index)
-            run.end_epoch(own, lambda: self.evaluate(own))
+            run.end_epoch(own, lambda: self.evaluate(own, index))
         elif run.saves_here:
             self._read_pending()
             run.save_latest(self.program.take(state, index))

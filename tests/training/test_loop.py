@@ -75,7 +75,7 @@ def play(*, weights=None, losses=None, dev=None, progress=None, **changes):
         frozen=("table",),
         progress=progress or Progress(),
     )
-    loop = Loop(Program(step), [made], lambda _: {"sparsity": 0.1, "accuracy": 0.5} | next(values))
+    loop = Loop(Program(step), [made], lambda *_: {"sparsity": 0.1, "accuracy": 0.5} | next(values))
     return Played(loop, made), state
 
 
