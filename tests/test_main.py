@@ -174,6 +174,15 @@ def test_ctrl_c_before_the_first_step_is_no_traceback(launch, tmp_path, monkeypa
     assert code == 130 and errors.startswith("stopped")
 
 
+def test_several_seeds_train_as_one_program(launch, tmp_path):
+    few = ["--config.training.epochs=1", "--config.seeds=1,2"]
+    code, out, _ = launch(f"--workdir={tmp_path / 'runs'}", *tiny.arguments(), *few)
+    assert code == 0 and "2 runs: seed=1, seed=2" in out
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["seed=1", "seed=2"]
+    repeated = launch(f"--workdir={tmp_path / 'no'}", *tiny.arguments(), "--config.seeds=1,1")
+    assert_one_line(repeated, "config.seeds", "different integers")
+
+
 def test_evaluate_needs_only_the_run(launch, tmp_path):
     run = shutil.copytree(tiny.trained_run(), tmp_path / "run")
     code, out, _ = launch("--mode=evaluate", f"--workdir={run}")

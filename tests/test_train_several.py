@@ -7,7 +7,6 @@ import signal
 import numpy as np
 import pytest
 
-from n2r_jax import main
 from n2r_jax.data import batching
 from n2r_jax.errors import UserError
 from n2r_jax.members import members_of
@@ -124,24 +123,3 @@ def test_a_run_of_another_config_is_refused_before_anything_is_written(straight,
     with pytest.raises(UserError, match="another config"):
         train_several(config(model__units=5), str(tmp_path / "all"))
     assert_same_runs(tmp_path / "all", straight)
-
-
-def test_from_the_command_line(launch_main, tmp_path):
-    code = launch_main(f"--workdir={tmp_path / 'runs'}", *tiny.arguments(), "--config.seeds=1,2")
-    assert code == 0
-    assert [path.name for path in members(tmp_path / "runs")] == ["seed=1", "seed=2"]
-
-
-@pytest.fixture
-def launch_main(monkeypatch):
-    from absl import flags
-
-    def launch(*arguments):
-        flags.FLAGS.unparse_flags()
-        monkeypatch.setattr("sys.argv", ["main", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main.run()
-        return stop.value.code or 0
-
-    yield launch
-    flags.FLAGS.mark_as_parsed()

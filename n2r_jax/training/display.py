@@ -41,13 +41,11 @@ class Display:
             self.speed = Speed(progress.step)
             seconds = time.time() - self.launched
             self._print(f"first step {seconds:.1f} s after launch")
-        if any(name.startswith("dev/") for name in values):
+        if any(metric.startswith("dev/") for metric in values):
             self.dev = values
-            self._print(
-                f"{name}  {self._epoch_line(progress)}" if name else self._epoch_line(progress)
-            )
+            self._print(f"{name}  {self._epoch_line(progress, name)}".lstrip())
         else:
-            self.train = values
+            self.train, self.losses[name] = values, values.get("loss/predictor", float("nan"))
         self.bar.update(self.task, completed=progress.step, shown=self._shown(progress))
 
     def _print(self, line: str) -> None:
@@ -66,11 +64,12 @@ class Display:
         epoch = progress.step // self.steps_per_epoch
         epochs = self.steps // self.steps_per_epoch
         star = " *" if progress.best_step == progress.step else ""
-        dev = {name.removeprefix("dev/"): value for name, value in self.dev.items()}
+        dev = {metric.removeprefix("dev/"): value for metric, value in self.dev.items()}
+        loss = self.losses.get(name, float("nan"))
         f1 = f"  rationale F1 {100 * dev['f1_micro']:.1f}" if "f1_micro" in dev else ""
         left = self.speed.seconds_left(progress.step, self.steps) if self.speed else float("nan")
         return (
-            f"epoch {epoch}/{epochs}  loss {self.losses.get(name, float('nan')):.3f}  dev: accuracy "
+            f"epoch {epoch}/{epochs}  loss {loss:.3f}  dev: accuracy "
             f"{100 * dev['accuracy']:.1f}  sparsity {100 * dev['sparsity']:.1f}{f1}"
             f"  left {_clock(left)}{star}"
         )
