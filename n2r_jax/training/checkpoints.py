@@ -31,12 +31,22 @@ Arrays = dict[str, np.ndarray]
 class Checkpoints:
     """The newest `keep` checkpoints of one kind, in one folder."""
 
-    def __init__(self, directory: str | os.PathLike[str], *, keep: int = 2):
+    def __init__(
+        self, directory: str | os.PathLike[str], *, keep: int = 2, read_only: bool = False
+    ):
+        """read_only: the folder is there and stays as it is; saving and deleting do nothing."""
         self.directory = os.path.abspath(directory)
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
-        self._manager = ocp.CheckpointManager(
-            self.directory, options=options, item_names=("arrays", "progress")
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=None if read_only else keep,
+            save_interval_steps=0 if read_only else 1,
+            create=not read_only,
+            read_only=read_only,
+            enable_async_checkpointing=True,
         )
+        with _read_only_is_no_news():
+            self._manager = _Manager(
+                self.directory, options=options, item_names=("arrays", "progress")
+            )
 
     @property
     def steps(self) -> list[int]:
@@ -120,6 +130,29 @@ class Checkpoints:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+class _Manager(ocp.CheckpointManager):
+    """The manager of orbax, which leaves it to the loop to agree on a step to stop after.
+
+    By itself it asks at every save, with the number of the checkpoint; the loop counts the steps
+    of this launch, and an agreement holds only where everyone counts in the same way.
+    """
+
+    def reached_preemption(self, step: int) -> bool:
+        return False
+
+
+@contextlib.contextmanager
+def _read_only_is_no_news() -> Iterator[None]:
+    """Orbax warns of every folder that it was told to leave alone."""
+    absl = logging.getLogger("absl")
+    before = absl.level
+    absl.setLevel(max(before, logging.ERROR))
+    try:
+        yield
+    finally:
+        absl.setLevel(before)
 
 
 @contextlib.contextmanager

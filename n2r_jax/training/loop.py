@@ -55,6 +55,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._pending: tuple[Metrics, list[int]] | None = None
+        self._steps = 0
         self._signal: int | None = None
 
     def run(self, state: Any, batches: Iterator[Batch]) -> Any:
@@ -65,6 +66,7 @@ class Loop:
                 active = self.active
                 state, metrics = self.program.step(state, next(batches))
                 self._read_pending()
+                self._steps += 1
                 for index in active:
                     self.runs[index].progress.step += 1
                 self._pending = (metrics, active)
@@ -111,21 +113,23 @@ class Loop:
             run.save_latest(self.program.take(state, index))
 
     def _stop_if_asked(self, state: Any, active: Sequence[int]) -> None:
-        step = self.runs[active[0]].progress.step
-        if not self._stop_asked(step):
+        if not self._stop_asked():
             return
         self._read_pending()
         for index in active:
             self.runs[index].save_latest(self.program.take(state, index))
-        raise Interrupted(self._signal or signal.SIGTERM, step)
+        raise Interrupted(self._signal or signal.SIGTERM, self.runs[active[0]].progress.step)
 
-    def _stop_asked(self, step: int) -> bool:
+    def _stop_asked(self) -> bool:
         """Whether a signal came. Processes of one job must stop at the same step."""
         if jax.process_count() == 1:
             return self._signal is not None
         from jax.experimental import multihost_utils
 
-        return multihost_utils.reached_preemption_sync_point(step)
+        # They agree on the highest count among them plus one, and one that never asked counts 0.
+        # So the steps of this launch are counted: with a resumed run's own numbers, a signal that
+        # comes before its first step would stop it at step 1, which is long past.
+        return multihost_utils.reached_preemption_sync_point(self._steps)
 
     def _signals_caught(self) -> _Caught:
         def remember(number: int, frame: FrameType | None) -> None:
