@@ -29,6 +29,8 @@ from experiments.bench_machine import find_torch_python, machine, make_torch_ven
 REPO = pathlib.Path(__file__).parents[1]
 OURS, TORCH = "n2r_jax", "PyTorch"
 TORCH_RELEASE = "PyTorch, the release's order"
+OURS_COMMAND: list[str | pathlib.Path] = [sys.executable, "-m", "experiments.bench_jax"]
+SEEDS = 5
 TRAIN, EVALUATE = {"do": "train"}, {"do": "evaluate"}
 
 
@@ -111,6 +113,7 @@ def measure(
                 rows.append(Row("evaluate", interleave(both, [EVALUATE], rounds=rounds)))
                 if not quick:
                     rows.append(Row("train, real lengths", time_real_lengths(both, rounds)))
+                    rows.append(Row(f"train, {SEEDS} seeds at once", time_seeds(workers, rounds)))
     return rows, starts, versions
 
 
@@ -121,13 +124,25 @@ def start_workers(
 
     In the paper's order PyTorch once more in the release's, which is how its users run it.
     """
-    commands = {OURS: [sys.executable, "-m", "experiments.bench_jax"]}
+    commands: dict[str, list[str | pathlib.Path]] = {OURS: OURS_COMMAND}
     if python is not None:
         commands[TORCH] = [python, pathlib.Path(__file__).with_name("torch_reference.py")]
     workers = {name: stack.enter_context(Worker(command)) for name, command in commands.items()}
     if order == "paper" and python is not None:
         workers[TORCH_RELEASE] = stack.enter_context(Worker(commands[TORCH]))
     return workers
+
+
+def time_seeds(workers: Mapping[str, Worker], rounds: int) -> Seconds:
+    """Several seeds as one program of ours beside a single one, and PyTorch's one by one."""
+    with Worker(OURS_COMMAND) as together:
+        together.ask({"do": "setup", "order": "release", "runs": SEEDS})
+        several = {f"{OURS}, {SEEDS} seeds": together, f"{OURS}, 1 seed": workers[OURS]}
+        requests = {name: [TRAIN] for name in several}
+        if TORCH in workers:
+            several[TORCH] = workers[TORCH]
+            requests[TORCH] = [TRAIN] * SEEDS
+        return interleave(several, requests, rounds=max(3, rounds // 3))
 
 
 def time_real_lengths(workers: Mapping[str, Worker], rounds: int) -> Seconds:

@@ -1,7 +1,7 @@
 """N2R as this project trains it: the JAX side of the benchmark, a worker of `bench_worker`.
 
-Its setup takes any field of `Settings`, and the number of devices (0: one a core). The first
-request of a shape compiles.
+Its setup takes any field of `Settings`, the number of devices (0: one a core) and that of the runs
+which train as one program. The first request of a shape compiles.
 """
 
 from __future__ import annotations
@@ -19,23 +19,32 @@ from n2r_jax import runtime
 class Bench:
     """Answers the driver's requests with one training state, kept between them."""
 
-    def setup(self, devices: int = 0, **fields: Any) -> dict[str, str]:
-        """A new state; the versions it runs on."""
-        self.settings = Settings(**fields)
+    def setup(self, devices: int = 0, runs: int = 1, **fields: Any) -> dict[str, str]:
+        """New states; the versions they run on."""
+        self.settings, self.runs = Settings(**fields), runs
         runtime.configure(devices or None)
         import jax
         import optax
 
         from n2r_jax.methods.base import rationalize
-        from n2r_jax.training import parallel, state, step
+        from n2r_jax.training import parallel, several, state, step
 
         method = make_method(self.settings)
         optimizers = {g: optax.adam(self.settings.learning_rate) for g in method.trained}
         rows = jax.local_device_count()
         example = self.batch(random_arrays(**self.settings.sizes(batch=rows), seed=0))
-        fresh = state.create_state(method, optimizers, self.settings.seed, example)
-        self.state = parallel.replicate(fresh)
-        body = step.make_train_step(method, optimizers, parallel.all_sum)
+        seeds = range(self.settings.seed, self.settings.seed + runs)
+        fresh: Any = [state.create_state(method, optimizers, seed, example) for seed in seeds]
+        if runs == 1:
+            (together,) = fresh
+            body: Any = step.make_train_step(method, optimizers, parallel.all_sum)
+        else:
+            frozen = ("embedding",)
+            active = jax.numpy.ones(runs, bool)
+            together = several.Several(several.stack(fresh, frozen), {}, active)
+            build = lambda values: (method, optimizers)  # noqa: E731
+            body = several.make_several_step(build, frozen, parallel.all_sum)
+        self.state = parallel.replicate(together)
         self.step = parallel.data_parallel(body, donate=True)
         self.rationalize = parallel.data_parallel_rows(partial(rationalize, method))
         return {"jax": jax.__version__, "numpy": np.__version__, "devices": str(rows)}
@@ -52,12 +61,17 @@ class Bench:
         return Batch(ids, length, labels, ones, np.arange(rows, dtype=np.int32), zeros, ones)
 
     def batches(self, *, repeat: int = 1, **request: int | Sequence[int] | None) -> list[Any]:
-        """One batch for each repeat, split over the devices."""
-        from n2r_jax.training import parallel
+        """One batch for each repeat (and each run), split over the devices."""
+        import jax
 
-        sizes = self.settings.sizes(**request)
-        arrays = [random_arrays(**sizes, seed=seed) for seed in range(repeat)]
-        return [parallel.shard(self.batch(one)) for one in arrays]
+        from n2r_jax.training import parallel, several
+
+        sizes, seeds = self.settings.sizes(**request), range(repeat * self.runs)
+        made = [self.batch(random_arrays(**sizes, seed=seed)) for seed in seeds]
+        if self.runs == 1:
+            return [parallel.shard(one) for one in made]
+        groups = [made[first : first + self.runs] for first in range(0, len(made), self.runs)]
+        return [several.shard_several(group, jax.local_device_count()) for group in groups]
 
     def train(self, **request: int | Sequence[int] | None) -> list[float]:
         """Seconds of whole iterations."""
@@ -65,7 +79,7 @@ class Bench:
 
         def iterate(batch: Any) -> None:
             self.state, metrics = self.step(self.state, batch)
-            jax.block_until_ready((self.state.params, metrics))
+            jax.block_until_ready((self.state, metrics))
 
         return seconds_of(iterate, self.batches(**request))
 

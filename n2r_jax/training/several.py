@@ -7,6 +7,7 @@ Parameter groups that no update trains (the word vectors) are the same for all a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods.base import Method, Metrics
+from n2r_jax.training.run import without
 from n2r_jax.training.state import Optimizers, TrainState
 from n2r_jax.training.step import AllSum, make_train_step
 
@@ -34,9 +36,14 @@ class Several(NamedTuple):
 
 
 def make_several_step(
-    build: BuildFn, frozen: Sequence[str], all_sum: AllSum
+    build: BuildFn, frozen: tuple[str, ...], all_sum: AllSum, *, at_once: bool | None = None
 ) -> Callable[[Several, Batch], tuple[Several, Metrics]]:
-    """One training iteration of every run; batch and metrics have the runs as leading axis."""
+    """One training iteration of every run; batch and metrics have the runs as leading axis.
+
+    at_once: all runs side by side, or one after the other, which needs the memory of one alone. By
+    default only a CPU, which a single run keeps busy, takes them one after the other.
+    """
+    side_by_side = jax.default_backend() != "cpu" if at_once is None else at_once
 
     def one(
         state: TrainState, values: Mapping[str, Array], active: Array, batch: Batch
@@ -55,37 +62,33 @@ def make_several_step(
         ), metrics
 
     def step(several: Several, batch: Batch) -> tuple[Several, Metrics]:
-        axes = axes_of(several.state, frozen)
-        mapped = jax.vmap(one, in_axes=(axes, 0, 0, 0), out_axes=(axes, 0))
-        state, metrics = mapped(several.state, several.values, several.active, batch)
-        return several._replace(state=state), metrics
+        moving = without(several.state, frozen)
+        kept = {group: several.state.params[group] for group in frozen}
+
+        def of_run(run: tuple) -> tuple[TrainState, Metrics]:
+            state, *rest = run
+            moved, metrics = one(state._replace(params=state.params | kept), *rest)
+            return without(moved, frozen), metrics
+
+        over_runs = jax.vmap(of_run) if side_by_side else partial(jax.lax.map, of_run)
+        moved, metrics = over_runs((moving, several.values, several.active, batch))
+        return several._replace(state=moved._replace(params=moved.params | kept)), metrics
 
     return step
 
 
-def axes_of(state: TrainState, frozen: Sequence[str]) -> TrainState:
-    """The runs' axis of every part of a state: the first, or none."""
-    params: Any = {group: None if group in frozen else 0 for group in state.params}
-    axes: Any = (0, 0, params, 0)
-    return TrainState(*axes)
-
-
-def stack(states: Sequence[TrainState], frozen: Sequence[str]) -> TrainState:
+def stack(states: Sequence[TrainState], frozen: tuple[str, ...]) -> TrainState:
     """The states of single runs side by side."""
-    moving = [_without(state, frozen) for state in states]
+    moving = [without(state, frozen) for state in states]
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *moving)
     kept = {group: states[0].params[group] for group in frozen}
     return together._replace(params=together.params | kept)
 
 
-def take(state: TrainState, run: int, frozen: Sequence[str]) -> TrainState:
+def take(state: TrainState, run: int, frozen: tuple[str, ...]) -> TrainState:
     """The state of one run."""
-    own = jax.tree.map(lambda leaf: leaf[run], _without(state, frozen))
+    own = jax.tree.map(lambda leaf: leaf[run], without(state, frozen))
     return own._replace(params=own.params | {group: state.params[group] for group in frozen})
-
-
-def _without(state: TrainState, groups: Sequence[str]) -> TrainState:
-    return state._replace(params={g: p for g, p in state.params.items() if g not in groups})
 
 
 def shard_several(batches: Sequence[Batch], devices: int) -> Batch:

@@ -55,10 +55,10 @@ def step_alone(state, run):
     return jax.device_get(step(state, parallel.shard(BATCHES[run])))
 
 
-def step_together(starts, active):
+def step_together(starts, active, at_once=True):
     values = {name: jnp.asarray([v[name] for v in VALUES]) for name in VALUES[0]}
     together = several.Several(several.stack(starts, FROZEN), values, jnp.asarray(active))
-    body = several.make_several_step(build, FROZEN, parallel.all_sum)
+    body = several.make_several_step(build, FROZEN, parallel.all_sum, at_once=at_once)
     step = parallel.data_parallel(body, donate=False)
     batch = several.shard_several(BATCHES, jax.local_device_count())
     found, metrics = step(together, batch)
@@ -74,8 +74,9 @@ def assert_close(found, wanted, tolerance=1e-5):
     jax.tree.map(check, found, wanted)
 
 
-def test_every_run_goes_as_it_would_alone(starts):
-    state, metrics = step_together(starts, [True, True, True])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_every_run_goes_as_it_would_alone(starts, at_once):
+    state, metrics = step_together(starts, [True, True, True], at_once)
     for run, start in enumerate(starts):
         alone, measured = step_alone(start, run)
         assert_close(several.take(state, run, FROZEN), alone)
