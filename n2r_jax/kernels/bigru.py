@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from n2r_jax.kernels import gru, native, native_gru
+from n2r_jax.kernels import gru, native, native_gru, pallas_gru, pallas_launch
 from n2r_jax.kernels.gru import Peak, Wanted, Weights
 
 _STEP = frozenset({"states", "reset", "update", "candidate", "hidden_part"})
@@ -30,8 +30,10 @@ class _Static:
 
 
 def _kernel(inputs: Array) -> Any:
-    """Who runs the recurrence: the compiled functions where they can, else XLA."""
-    return native_gru if native.suits(inputs) else gru
+    """Who runs the recurrence: compiled functions on CPU, Pallas on a GPU, else XLA's scan."""
+    if native.suits(inputs):
+        return native_gru
+    return pallas_gru if pallas_launch.suits(inputs) else gru
 
 
 def _direction(weights: Weights, reverse: bool) -> Weights:
