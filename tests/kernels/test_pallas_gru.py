@@ -198,17 +198,21 @@ def test_a_gpu_gets_the_kernels_unless_told_otherwise(monkeypatch):
 
 
 def test_too_many_units_for_shared_memory_go_to_xla(monkeypatch):
-    def fits(capability, units, dtype):
-        device = types.SimpleNamespace(compute_capability=capability)
+    def fits(shared, units, dtype):
+        device = types.SimpleNamespace(**shared)
         monkeypatch.setattr(jax, "devices", lambda: [device])
         return pallas_launch.fits(units, dtype, pallas_launch.default(dtype))
 
     monkeypatch.setattr(pallas_launch, "interpreted", lambda: False)
-    assert fits("9.0", 128, jnp.float32)
-    assert not fits("9.0", 129, jnp.float32)
-    assert not fits("8.0", 100, jnp.float32)
-    assert fits("8.0", 100, jnp.bfloat16)
-    assert not fits("an unknown one", 16, jnp.float32)
+    h100 = {"shared_memory_per_block_optin": 227 * 1024}
+    a100 = {"shared_memory_per_block_optin": 163 * 1024}
+    assert fits(h100, 128, jnp.float32)
+    assert not fits(h100, 129, jnp.float32)
+    assert not fits(a100, 100, jnp.float32)
+    assert fits(a100, 100, jnp.bfloat16)
+    assert fits({}, 16, jnp.float32)
+    assert not fits({}, 100, jnp.bfloat16)
+    monkeypatch.setattr(pallas_launch, "fits", lambda *_: False)
     case = make(3, 2, 4, 2)
     found, expected = (both_ways(kernel, case, False, ALL) for kernel in (pallas_gru, gru))
     jax.tree.map(np.testing.assert_array_equal, found, expected)
