@@ -203,7 +203,7 @@ def launch(directory, *, epochs=6):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_real_process_saves_and_the_same_command_resumes(tmp_path, number):
     first = launch(tmp_path / "run", epochs=400)
-    wait_for_steps(tmp_path / "run", 10)
+    tiny.wait_for_lines(tmp_path / "run", 10)
     first.send_signal(number)
     _, errors = first.communicate(timeout=120)
     assert first.returncode == 128 + number, errors
@@ -218,16 +218,6 @@ def test_a_real_process_saves_and_the_same_command_resumes(tmp_path, number):
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
-def wait_for_steps(run, lines, timeout=120):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        path = run / "metrics.jsonl"
-        if path.exists() and len(path.read_bytes().splitlines()) >= lines:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the run wrote nothing")
-
-
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     epochs, kills, rng = 30, 0, random.Random(0)
@@ -237,7 +227,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_pat
         process = launch(tmp_path / "run", epochs=epochs)
         seen = len(tiny.lines(tmp_path / "run")) if (tmp_path / "run/metrics.jsonl").exists() else 0
         if kills < 5:
-            wait_for_steps(tmp_path / "run", seen + rng.randrange(1, 12))
+            tiny.wait_for_lines(tmp_path / "run", seen + rng.randrange(1, 12))
             time.sleep(rng.random() * 0.1)
             process.kill()
             kills += 1

@@ -6,9 +6,11 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
 from configs import base
@@ -94,6 +96,35 @@ def start(*command: str, devices: int = 1, **options: Any) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, *command], env=environment, cwd=ROOT, **(pipes | options)
     )
+
+
+def start_two(*command: str, **options: Any) -> list[subprocess.Popen]:
+    """Two real processes of one job, of one device each; the first is the coordinator."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    joined = (f"--coordinator=localhost:{port}", "--processes=2")
+    return [start(*command, *joined, f"--process={i}", **options) for i in (0, 1)]
+
+
+def outputs_of(started: list[subprocess.Popen], *, timeout: float) -> list[tuple[str, str]]:
+    """What each printed (stdout, stderr) until all had ended; none is left when time is up."""
+    end = time.monotonic() + timeout
+    try:
+        return [process.communicate(timeout=end - time.monotonic()) for process in started]
+    finally:
+        for process in started:
+            process.kill()  # jax.distributed swallows SIGTERM
+
+
+def wait_for_lines(run: pathlib.Path, count: int, *, timeout: float = 120) -> None:
+    """Return when a run that is under way has written so many lines of metrics."""
+    end, path = time.monotonic() + timeout, run / "metrics.jsonl"
+    while time.monotonic() < end:
+        if path.exists() and len(path.read_bytes().splitlines()) >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run wrote nothing")
 
 
 def lines(run: pathlib.Path) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ class _Static:
 
 
 def _kernel(inputs: Array) -> Any:
-    """Who runs the recurrence: compiled functions on CPU, Pallas on a GPU, else XLA's scan."""
+    """Who runs the recurrence: compiled functions on CPU, Pallas where asked for, else XLA."""
     if native.suits(inputs):
         return native_gru
     return pallas_gru if pallas_launch.suits(inputs) else gru

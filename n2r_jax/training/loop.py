@@ -136,12 +136,17 @@ class Loop:
             if self._signal is not None:
                 raise KeyboardInterrupt  # asked twice: do not wait for the step
             self._signal = number
+            if jax.process_count() > 1:
+                signal.raise_signal(signal.SIGTERM)
 
         return _Caught(remember)
 
 
 class _Caught:
-    """SIGTERM and SIGINT are remembered, not obeyed, while a run saves what it has."""
+    """SIGTERM and SIGINT are remembered, not obeyed, while a run saves what it has.
+
+    Of several processes, SIGTERM stays with the handler of jax.distributed, which tells the others.
+    """
 
     numbers = (signal.SIGTERM, signal.SIGINT)
 
@@ -149,8 +154,7 @@ class _Caught:
         self.handler = handler
 
     def __enter__(self) -> None:
-        # jax.distributed has its own SIGTERM handler, which tells the other processes.
-        caught = self.numbers if jax.process_count() == 1 else ()
+        caught = self.numbers if jax.process_count() == 1 else (signal.SIGINT,)
         self.before = {number: signal.signal(number, self.handler) for number in caught}
 
     def __exit__(self, *_: Any) -> None:

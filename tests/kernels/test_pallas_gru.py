@@ -188,12 +188,13 @@ def test_lowers_for_a_gpu_at_the_size_of_the_paper(compiled, monkeypatch, dtype,
     assert program.count("stablehlo.custom_call @__gpu$xla.gpu.triton") == 3
 
 
-def test_a_gpu_gets_the_kernels_unless_told_otherwise(monkeypatch):
+def test_a_gpu_gets_the_kernels_where_they_are_asked_for(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setenv("N2R_PALLAS", "1")
     assert bigru._kernel(jnp.zeros((1, 1, 1))) is pallas_gru
     assert bigru._kernel(jnp.zeros((1, 1, 1), jnp.bfloat16)) is pallas_gru
     assert bigru._kernel(jnp.zeros((1, 1, 1), jnp.float16)) is gru
-    monkeypatch.setenv("N2R_PALLAS", "0")
+    monkeypatch.delenv("N2R_PALLAS")
     assert bigru._kernel(jnp.zeros((1, 1, 1))) is gru
 
 

@@ -1,7 +1,5 @@
 """The same global batch gives the same numbers on any number of devices, and of processes."""
 
-import socket
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,24 +130,12 @@ def trained():
     return tiny.trained_run()
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.mark.slow
 def test_a_run_of_two_processes_is_a_run_of_one(tmp_path, trained):
     """Also its files: only the first process writes, and one process can go on from them."""
-    both, port = tmp_path / "both", free_port()
-    command = ("-m", "n2r_jax.main", f"--workdir={both}", *tiny.arguments())
-    joined = (f"--coordinator=localhost:{port}", "--processes=2")
-    started = [tiny.start(*command, *joined, f"--process={i}") for i in (0, 1)]
-    try:
-        outputs = [process.communicate(timeout=280) for process in started]
-    finally:
-        for process in started:
-            process.kill()  # jax.distributed swallows SIGTERM
+    both = tmp_path / "both"
+    started = tiny.start_two("-m", "n2r_jax.main", f"--workdir={both}", *tiny.arguments())
+    outputs = tiny.outputs_of(started, timeout=280)
     assert [p.returncode for p in started] == [0, 0], outputs
     assert ["on 2 x cpu" in out for out, _ in outputs] == [True, False]
     assert_same_lines(both, trained)
