@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from n2r_jax.data.eraser import is_eraser, read_eraser
 from n2r_jax.data.files import read_file
 from n2r_jax.data.records import Source
 from n2r_jax.data.sources import open_split
+from n2r_jax.errors import DataError
 from n2r_jax.inference import TrainedRun, Which
 from n2r_jax.metrics.report import RationaleReport, rationale_report, render
 
@@ -82,15 +84,13 @@ def evaluate_command(
     which: Which = "best",
     sample_seed: int | None = None,
 ) -> int:
-    """Evaluate, print the tables and write results.json (in the run, or at `out`)."""
+    """Evaluate, print the tables and write results.json (in the run, or at `out`).
+
+    Raises DataError, after the tables, where the file cannot be written.
+    """
     from rich.console import Console
 
     report, origin = evaluate(directory, data, which=which, sample_seed=sample_seed)
-    path = pathlib.Path(out) if out else pathlib.Path(directory) / "results.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps({"origin": origin, **report.to_dict()}, indent=2) + "\n")
-    partial.replace(path)
     console = Console()
     console.print(
         f"{origin['method']} ({origin['preset']}), seed {origin['seed']}, {origin['checkpoint']}, "
@@ -99,5 +99,22 @@ def evaluate_command(
     )
     for table in render(report):
         console.print(table)
+    path = pathlib.Path(out) if out else pathlib.Path(directory) / "results.json"
+    _write(path, {"origin": origin, **report.to_dict()})
     console.print(f"written to {path}", highlight=False)
     return 0
+
+
+def _write(path: pathlib.Path, results: dict[str, Any]) -> None:
+    """Write the results in one step; a run that may only be read is the user's to get around."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        reason = f"cannot be written ({error.strerror})"
+        mend = "name a file elsewhere: n2r evaluate --out FILE"
+        raise DataError(reason, file=path, mend=mend) from error

@@ -85,6 +85,16 @@ def test_evaluate_writes_where_it_is_told(n2r, run, tmp_path):
     assert not (run / "results.json").exists()
 
 
+def test_results_that_cannot_be_written_are_one_line_below_the_tables(n2r, run, tmp_path):
+    (tmp_path / "taken").mkdir()
+    for wrong in (tmp_path / "taken", tmp_path / "mine.jsonl" / "results.json"):
+        data = tiny.write_rows(tmp_path / "mine.jsonl", "dev", 12)
+        code, out, errors = n2r("evaluate", "--run", run, "--data", data, "--out", wrong)
+        assert code == 2 and "accuracy" in out.lower() and "written to" not in out
+        assert errors.startswith(f"error: {wrong}: cannot be written") and errors.count("\n") == 1
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.jsonl", "taken"]
+
+
 def test_sampled_masks_come_from_their_seed(n2r, run, tmp_path):
     found = []
     for index, seed in enumerate((7, 7, 8)):
