@@ -1,0 +1,1 @@
+"""Pretrained transformer encoders by family."""

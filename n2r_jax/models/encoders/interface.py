@@ -1,0 +1,81 @@
+"""What every pretrained encoder offers, whatever its family: the rationale models know no more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from jaxtyping import Array, Float
+
+EncoderParams = dict[str, Any]
+"""{'embeddings': ..., 'layer_0': ..., 'layer_1': ..., 'pooler': ...}, trees of arrays."""
+Path = tuple[str, ...]
+"""Where a tensor stands in the parameters: ('layer_0', 'attention', 'query', 'kernel')."""
+
+
+class Place(NamedTuple):
+    """Where a tensor of a Hugging Face file goes."""
+
+    path: Path
+    transposed: bool = False
+    """PyTorch's linear weights are [out, in], ours [in, out]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderOptions:
+    """How an encoder computes; none of it changes the parameters."""
+
+    dropout: float = 0.0
+    """Of the embeddings and of what every sub-layer adds."""
+    attention_dropout: float = 0.0
+    """Of the attention's probabilities."""
+    remat: bool = False
+    """Store a layer's input only, and compute the layer again in the backward pass."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What layers compute in. Parameters, LayerNorm's statistics and softmax stay float32."""
+    soft_visibility: bool = False
+    """Gradients reach `visible`: p_ij = v_j exp(s_ij) / sum_k v_k exp(s_ik), exact also at v = 0.
+    Otherwise only visible > 0 matters, and a fused attention may be used."""
+
+
+class Encoded(NamedTuple):
+    """What an encoder makes of its pieces."""
+
+    states: Float[Array, "b p h"]
+    pooled: Float[Array, "b h"]
+    """The pooler's output; the first piece's state in families that have no pooler."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """A pretrained encoder as pure functions of its parameters.
+
+    Padding is whatever is not visible: nothing but `visible` tells it apart, and no visible piece's
+    state depends on it.
+    """
+
+    hidden_size: int
+    max_pieces: int
+    """The longest input, special tokens included."""
+    layers: int
+    init: Callable[[Array], EncoderParams]
+    """(key) -> random parameters, as the family initialises them."""
+    word_vectors: Callable[[EncoderParams, Array], Array]
+    """(params, ids [b p]) -> rows of the word embedding [b p e], before anything is added."""
+    encode: Callable[[EncoderParams, Array, Array, Array, Array, Array | None], Encoded]
+    """(params, vectors [b p e], visible [b p], segments [b p], row [b], key) -> Encoded.
+
+    Positions count from the first piece. `row` is a text's place in the global batch, which dropout
+    is drawn by; no key means no dropout."""
+    places: Mapping[str, Place]
+    """All tensors, by their Hugging Face names without the model's prefix -> where they go."""
+    has_pooler: bool = True
+
+
+def depth_of(path: Path, layers: int) -> int:
+    """How deep a parameter lies: 0 embeddings, i + 1 in layer i, layers + 1 above the last."""
+    first = path[0]
+    if first == "embeddings":
+        return 0
+    return int(first.removeprefix("layer_")) + 1 if first.startswith("layer_") else layers + 1
