@@ -8,11 +8,29 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 
+class Pieces(NamedTuple):
+    """B texts as a pretrained encoder reads them, padded to P pieces."""
+
+    ids: Int[Array, "b p"]
+    word: Int[Array, "b p"]
+    """Word that a piece is part of; -1 for special pieces and padding."""
+    segment: Int[Array, "b p"]
+    length: Int[Array, " b"]
+    """Real pieces of each text, special ones included."""
+
+    @property
+    def visible(self) -> Float[Array, "b p"]:
+        """1 at the pieces of a text, 0 at its padding."""
+        positions = jnp.arange(self.ids.shape[-1])
+        return (positions[None, :] < self.length[:, None]).astype(jnp.float32)
+
+
 class Batch(NamedTuple):
     """B texts padded to T tokens. A row with weight 0 only fills the batch up and never counts."""
 
     tokens: Int[Array, "b t"]
-    """Word ids; 0 for unknown words and for padding."""
+    """Word ids, 0 for unknown words and for padding; where a model reads `pieces`, the place of each
+    word's first piece."""
     length: Int[Array, " b"]
     """Real tokens of each text; 0 for a row that fills up."""
     label: Int[Array, " b"]
@@ -25,6 +43,8 @@ class Batch(NamedTuple):
     """Gold rationale, 0 where there is none."""
     annotated: Float[Array, " b"]
     """1 where a human marked a rationale (which may be empty)."""
+    pieces: Pieces | None = None
+    """For models that read pieces of words."""
 
     @property
     def valid(self) -> Float[Array, "b t"]:

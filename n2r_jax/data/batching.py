@@ -101,8 +101,7 @@ class Batches:
         """The batches of an epoch, as indices into the texts."""
         if self._planned[0] != epoch:
             rng = None if self.seed is None else np.random.default_rng((self.seed, epoch))
-            lengths = self.texts.lengths[self.indices]
-            planned = plan_epoch(lengths, self.bounds, self.batch_size, rng)
+            planned = plan_epoch(self.texts.sizes[self.indices], self.bounds, self.batch_size, rng)
             own = [PlannedBatch(length, self.indices[part]) for length, part in planned]
             self._planned = (epoch, own)
         return self._planned[1]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Int32, Int64, UInt8
 
-from n2r_jax.data.batch import Batch
+from n2r_jax.data.batch import Batch, Pieces
 from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
@@ -18,10 +18,33 @@ TooLong = Literal["truncate", "error"]
 
 
 @dataclasses.dataclass(frozen=True)
+class EncodedPieces:
+    """What a pretrained encoder reads of N texts: text i is the slice [starts[i], starts[i + 1])."""
+
+    ids: Int32[np.ndarray, " pieces"]
+    words: Int32[np.ndarray, " pieces"]
+    """Word of each piece, -1 for special pieces."""
+    starts: Int64[np.ndarray, " n+1"]
+
+    def batch(self, indices: Sequence[int] | np.ndarray, rows: int, length: int) -> Pieces:
+        """The chosen texts padded to [rows, length]; missing rows have no piece."""
+        ids, words = np.zeros((rows, length), np.int32), np.full((rows, length), -1, np.int32)
+        lengths = np.zeros(rows, np.int32)
+        for row, index in enumerate(indices):
+            start, end = self.starts[index], self.starts[index + 1]
+            lengths[row] = end - start
+            ids[row, : end - start] = self.ids[start:end]
+            words[row, : end - start] = self.words[start:end]
+        arrays: Any = (ids, words, np.zeros_like(ids), lengths)
+        return Pieces(*arrays)
+
+
+@dataclasses.dataclass(frozen=True)
 class EncodedTexts:
     """N texts back to back: text i is the slice [starts[i], starts[i + 1])."""
 
     ids: Int32[np.ndarray, " tokens"]
+    """Word ids; with `pieces` the place of each word's first piece."""
     rationales: UInt8[np.ndarray, " tokens"]
     """Gold rationale, 0 where a text has none."""
     starts: Int64[np.ndarray, " n+1"]
@@ -29,6 +52,7 @@ class EncodedTexts:
     annotated: Bool[np.ndarray, " n"]
     truncated: int
     """Texts that were cut to the maximum length."""
+    pieces: EncodedPieces | None = None
 
     def __len__(self) -> int:
         """Number of texts."""
@@ -38,6 +62,11 @@ class EncodedTexts:
     def lengths(self) -> Int64[np.ndarray, " n"]:
         """Tokens of each text."""
         return np.diff(self.starts)
+
+    @property
+    def sizes(self) -> Int64[np.ndarray, " n"]:
+        """What each text needs to be padded to: its tokens, or its pieces."""
+        return np.diff(self.starts if self.pieces is None else self.pieces.starts)
 
     def batch(
         self, indices: Sequence[int] | np.ndarray, rows: int, length: int, first_row: int = 0
@@ -59,7 +88,9 @@ class EncodedTexts:
             weight[row] = 1
         row = np.arange(first_row, first_row + rows, dtype=np.int32)
         arrays: Any = (tokens, lengths, labels, weight, row, rationale, annotated)
-        return Batch(*arrays)
+        if self.pieces is None:
+            return Batch(*arrays)
+        return Batch(*arrays, self.pieces.batch(indices, rows, length))
 
 
 def encode_texts(
@@ -80,11 +111,8 @@ def encode_texts(
         if len(record.tokens) > max_length:
             truncated += 1
             if too_long == "error":
-                raise UserError(
-                    f"{name}, row {record.id!r}: {len(record.tokens)} tokens, the limit is "
-                    f"{max_length}; raise config.data.max_length or set "
-                    "config.data.too_long='truncate'"
-                )
+                size = f"{len(record.tokens)} tokens"
+                raise too_long_error(name, record, size, max_length)
         encoded = vocabulary.encode(record.tokens[:max_length])
         gold = record.rationale[:max_length] if record.rationale is not None else None
         ids.append(encoded)
@@ -99,4 +127,12 @@ def encode_texts(
         labels=np.asarray(labels, np.int32),
         annotated=np.asarray(annotated, bool),
         truncated=truncated,
+    )
+
+
+def too_long_error(name: str, record: Record, size: str, max_length: int) -> UserError:
+    """What to say of a text that does not fit. size: '300 tokens'."""
+    return UserError(
+        f"{name}, row {record.id!r}: {size}, the limit is {max_length}; raise "
+        "config.data.max_length or set config.data.too_long='truncate'"
     )
