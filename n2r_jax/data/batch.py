@@ -29,8 +29,8 @@ class Batch(NamedTuple):
     """B texts padded to T tokens. A row with weight 0 only fills the batch up and never counts."""
 
     tokens: Int[Array, "b t"]
-    """Word ids, 0 for unknown words and for padding; where a model reads `pieces`, the place of each
-    word's first piece."""
+    """Word ids, 0 for unknown words and for padding; where a model reads `pieces`, the place of
+    each word's first piece."""
     length: Int[Array, " b"]
     """Real tokens of each text; 0 for a row that fills up."""
     label: Int[Array, " b"]

@@ -19,7 +19,7 @@ TooLong = Literal["truncate", "error"]
 
 @dataclasses.dataclass(frozen=True)
 class EncodedPieces:
-    """What a pretrained encoder reads of N texts: text i is the slice [starts[i], starts[i + 1])."""
+    """N texts as a pretrained encoder reads them, back to back like `EncodedTexts`."""
 
     ids: Int32[np.ndarray, " pieces"]
     words: Int32[np.ndarray, " pieces"]

@@ -1,6 +1,6 @@
 """Words to the pieces that a pretrained encoder reads, with the word that each piece is part of.
 
-A rationale is defined on words, whatever an encoder makes of them: a piece inherits its word's mask.
+A rationale is defined on words, whatever an encoder makes of them: a piece has its word's mask.
 Special pieces ([CLS], [SEP]) belong to no word; they are never selectable and always visible.
 """
 
@@ -144,7 +144,7 @@ def encode_pieces(
     ids, words, firsts, rationales, rows = [], [], [], [], []
     for index, found in enumerate(cut):
         record = records[index]
-        first = np.flatnonzero(np.diff(found.words, prefix=SPECIAL) > 0)
+        first = np.flatnonzero(np.diff(found.words, prepend=SPECIAL) > 0)
         if len(first) < len(record.tokens) and too_long == "error":
             size = f"{len(record.tokens)} words in too many pieces"
             raise too_long_error(name, record, size, max_length)
