@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, UInt32
+
+Layout = Literal["tfb", "btf", "bhtf"]
+"""What an array's axes are: t position, f feature, b row, h attention head (f is then the key)."""
+
+FEATURES = 1 << 16
+"""Each attention head has so many numbers of its own: texts may not be longer."""
 
 
 def _mix(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
@@ -24,62 +31,85 @@ def threshold(rate: float) -> int:
     return min(round(rate * 2**32), 2**32 - 1)
 
 
+def keep_at(
+    seed: UInt32[Array, "2"],
+    row: Int[Array, "..."],
+    position: Int[Array, "..."],
+    feature: Int[Array, "..."],
+    rate: float,
+) -> Float[Array, "..."]:
+    """0 with probability `rate`, else 1 / (1 - rate), for indices that broadcast to one shape.
+
+    A value depends on the seed, the row's place in the global batch, the position and the feature
+    alone: not on the padded length, nor on how many devices share the batch.
+    """
+    of_row = _mix(row.astype(jnp.uint32) + seed[0])
+    of_position = _mix(position.astype(jnp.uint32) ^ seed[1])
+    of_feature = feature.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)
+    # Integer compare of the hash itself: one mixing round per element, no conversion to float.
+    kept = _mix(of_row + of_position + of_feature) >= jnp.uint32(threshold(rate))
+    return jnp.where(kept, jnp.float32(1 / (1 - rate)), 0)
+
+
 def keep_factor(
     seed: UInt32[Array, "2"],
     row: Int[Array, " b"],
     start: Int[Array, ""],
     shape: tuple[int, ...],
     rate: float,
-) -> Float[Array, "t f b"]:
-    """0 with probability `rate`, else 1 / (1 - rate), for [time, feature, row].
+    layout: Layout = "tfb",
+) -> Float[Array, "..."]:
+    """`keep_at` of every element of an array of this shape; its first position is `start`."""
+    sizes = dict(zip(layout, shape, strict=True))
 
-    A value depends on the seed, the row's place in the global batch, the position (the first is
-    `start`) and the feature:
-    not on the padded length, nor on how many devices share the batch.
-    """
-    time, features, _ = shape
-    of_row = _mix(row.astype(jnp.uint32) + seed[0])
-    of_time = _mix((start.astype(jnp.uint32) + jnp.arange(time, dtype=jnp.uint32)) ^ seed[1])
-    of_feature = jnp.arange(features, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9)
-    counter = of_row[None, None, :] + of_time[:, None, None] + of_feature[None, :, None]
-    # Integer compare of the hash itself: one mixing round per element, no conversion to float.
-    kept = _mix(counter) >= jnp.uint32(threshold(rate))
-    return jnp.where(kept, jnp.float32(1 / (1 - rate)), 0)
+    def along(axis: str, numbers: Array) -> Array:
+        return numbers.reshape([-1 if name == axis else 1 for name in layout])
+
+    position = along("t", start + jnp.arange(sizes["t"]))
+    feature = along("f", jnp.arange(sizes["f"]))
+    if "h" in sizes:
+        feature = feature + along("h", jnp.arange(sizes["h"]) * FEATURES)
+    return keep_at(seed, along("b", row), position, feature, rate)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
+@partial(jax.custom_vjp, nondiff_argnums=(4, 5))
 def _drop(
-    x: Float[Array, "t f b"],
+    x: Float[Array, "..."],
     seed: UInt32[Array, "2"],
     row: Int[Array, " b"],
     start: Int[Array, ""],
     rate: float,
-) -> Float[Array, "t f b"]:
-    return x * keep_factor(seed, row, start, x.shape, rate).astype(x.dtype)
+    layout: Layout,
+) -> Float[Array, "..."]:
+    return x * keep_factor(seed, row, start, x.shape, rate, layout).astype(x.dtype)
 
 
-def _drop_forward(x: Array, seed: Array, row: Array, start: Array, rate: float) -> tuple:
-    return _drop(x, seed, row, start, rate), (seed, row, start)
+def _drop_forward(
+    x: Array, seed: Array, row: Array, start: Array, rate: float, layout: Layout
+) -> tuple:
+    return _drop(x, seed, row, start, rate, layout), (seed, row, start)
 
 
-def _drop_backward(rate: float, residuals: tuple, cotangent: Array) -> tuple:
-    return _drop(cotangent, *residuals, rate), None, None, None
+def _drop_backward(rate: float, layout: Layout, residuals: tuple, cotangent: Array) -> tuple:
+    return _drop(cotangent, *residuals, rate, layout), None, None, None
 
 
 _drop.defvjp(_drop_forward, _drop_backward)
 
 
 def dropout(
-    x: Float[Array, "t f b"],
+    x: Float[Array, "..."],
     key: Key[Array, ""] | None,
     row: Int[Array, " b"],
     rate: float,
     start: Int[Array, ""] | int = 0,
-) -> Float[Array, "t f b"]:
+    layout: Layout = "tfb",
+) -> Float[Array, "..."]:
     """Zero a share `rate` of the features and scale up the rest; the identity without a key.
 
     `start` is the position of x's first time step, where x is a part of a longer text.
     """
     if key is None or rate == 0:
         return x
-    return _drop(x, jax.random.bits(key, (2,), jnp.uint32), row, jnp.asarray(start), rate)
+    seed = jax.random.bits(key, (2,), jnp.uint32)
+    return _drop(x, seed, row, jnp.asarray(start), rate, layout)

@@ -1,0 +1,139 @@
+# ruff: noqa: UP037 (jaxtyping writes shapes as strings)
+"""What transformer layers of every family are made of: parameters as flax modules, and dropout.
+
+Parameters are float32. A layer computes in the type of `EncoderOptions.dtype`, LayerNorm's moments
+always in float32. Dropout is drawn by key, row and position (kernels/dropout.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from n2r_jax.errors import UserError
+from n2r_jax.kernels.dropout import dropout
+from n2r_jax.models.encoders.interface import EncoderParams
+
+Activation = Callable[[Array], Array]
+
+INITIAL_SPREAD = 0.02
+"""Standard deviation of fresh weights where config.json names none (BERT's)."""
+
+
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Exactly x Phi(x), Phi the normal distribution's function (Hendrycks and Gimpel 2016).
+
+    By erf: jax.nn.gelu's erfc costs more, and its accuracy far below zero is lost in x Phi(x).
+    """
+    half = jnp.asarray(0.5, x.dtype)
+    return half * x * (1 + jax.lax.erf(x * jnp.asarray(0.5**0.5, x.dtype)))
+
+
+def gelu_tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The approximation of `gelu` by tanh that GPT-2, BigBird and ModernBERT were trained with."""
+    return jax.nn.gelu(x, approximate=True)
+
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "gelu": gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+}
+
+
+def activation(name: str) -> Activation:
+    """The function that config.json calls `name`; UserError lists the known ones."""
+    if name not in ACTIVATIONS:
+        raise UserError(
+            f"config.json: no activation is called {name!r}; known are {', '.join(ACTIVATIONS)}"
+        )
+    return ACTIVATIONS[name]
+
+
+def required(config: Mapping[str, Any], name: str) -> Any:
+    """config[name], or a UserError that says which setting is missing."""
+    if name not in config:
+        raise UserError(f"config.json: {name!r} is missing; take the whole file from the model hub")
+    return config[name]
+
+
+class Dense(nn.Module):
+    """A linear layer x W + c: kernel [inputs, outputs], computed in `dtype`."""
+
+    inputs: int
+    outputs: int
+    dtype: str = "float32"
+    use_bias: bool = True
+    spread: float = INITIAL_SPREAD
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:
+        """The layer's outputs."""
+        init = nn.initializers.normal(self.spread)
+        kernel = self.param("kernel", init, (self.inputs, self.outputs), jnp.float32)
+        y = x.astype(self.dtype) @ kernel.astype(self.dtype)
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.outputs,), jnp.float32)
+        return y + bias.astype(self.dtype).reshape([1] * (y.ndim - 1) + [-1])
+
+
+class LayerNorm(nn.Module):
+    """LayerNorm over the last axis, in float32; the result is of type `dtype` (Ba et al. 2016)."""
+
+    features: int
+    epsilon: float
+    dtype: str = "float32"
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*n h"]) -> Float[Array, "*n h"]:
+        """(x - mean) / sqrt(variance + epsilon) * scale + bias."""
+        x = x.astype(jnp.float32)
+        along_last = [1] * (x.ndim - 1) + [-1]
+        centred = x - x.mean(-1, keepdims=True)
+        root = jax.lax.rsqrt((centred * centred).mean(-1, keepdims=True) + self.epsilon)
+        scale = self.param("scale", nn.initializers.ones, (self.features,), jnp.float32)
+        y = centred * root * scale.reshape(along_last)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+            y = y + bias.reshape(along_last)
+        return y.astype(self.dtype)
+
+
+def drop(
+    x: Float[Array, "b p h"], key: Array | None, row: Int[Array, " b"], rate: float
+) -> Float[Array, "b p h"]:
+    """Dropout of pieces' states; the identity without a key."""
+    return dropout(x, key, row, rate, layout="btf")
+
+
+def split_key(key: Array | None, count: int) -> Sequence[Array | None]:
+    """`count` keys from one; of no key as many times none."""
+    return [None] * count if key is None else list(jax.random.split(key, count))
+
+
+def run_layers(
+    layer: Callable[..., Array],
+    params: EncoderParams,
+    states: Float[Array, "b p h"],
+    *rest: Any,
+    count: int,
+    key: Array | None,
+    remat: bool,
+) -> Float[Array, "b p h"]:
+    """Put states through layer_0, layer_1, ...: layer(params, states, *rest, key=) each.
+
+    remat: a layer's input alone is stored, the layer is computed again in the backward pass.
+    """
+    run = jax.checkpoint(layer) if remat else layer
+    for number, for_layer in enumerate(split_key(key, count)):
+        states = run(params[f"layer_{number}"], states, *rest, key=for_layer)
+    return states
