@@ -21,7 +21,6 @@ from n2r_jax.methods import Rationale, rationalize
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
-from n2r_jax.training.run import without
 from n2r_jax.training.state import create_state
 
 logger = logging.getLogger(__name__)
@@ -61,20 +60,22 @@ class TrainedRun:
 
     def _read_params(self, which: Which) -> tuple[Which, int, Any]:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
-        example = encode_texts([Record("", ("",), 0)], self.vocabulary, max_length=1)
         optimizers = assemble.make_optimizers(self.config, self.method)
-        state = create_state(self.method, optimizers, self.config.seed, example.batch([0], 1, 1))
-        frozen = tuple(group for group in state.params if group not in self.method.trained)
+        example = self.encode([Record("", ("a",), 0)]).batch([0], 1, 8)
+        # Names and shapes alone: nothing is drawn or compiled only to be replaced.
+        state = jax.eval_shape(
+            lambda: create_state(self.method, optimizers, self.config.seed, example)
+        )
+        wanted = {group: state.params[group] for group in self.method.trained}
         for kind in ("best", "latest") if which == "best" else ("latest",):
             directory = self.run.path / kind
             if not directory.exists():
                 continue
             with Checkpoints(directory, read_only=True) as checkpoints:
-                found = checkpoints.restore(without(state, frozen))
+                found = checkpoints.restore(state._replace(params=wanted))
             if found is not None:
                 step, restored, _ = found
-                kept = {group: state.params[group] for group in frozen}
-                return kind, step, parallel.replicate(restored.params | kept)
+                return kind, step, parallel.replicate(restored.params | self.method.model.given)
         raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
 
     def encode(self, records: Source | Sequence[Record], name: str = "the texts") -> EncodedTexts:

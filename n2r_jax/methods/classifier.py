@@ -29,4 +29,5 @@ def classifier(model: RationaleModel, objective: Objective) -> Method:
     def select(params: Params, batch: Batch, key: Array | None) -> tuple[Array, Array]:
         return jnp.ones_like(batch.valid) * batch.valid, batch.valid
 
-    return Method("classifier", model, (Update("predictor", ("predictor",), sums, loss),), select)
+    update = Update("predictor", ("predictor", *model.shared), sums, loss)
+    return Method("classifier", model, (update,), select)

@@ -78,7 +78,7 @@ def prediction_update(
             "loss/predictor": (total * sums["inputs"], sums["inputs"]),
         } | _selection(objective, sums)
 
-    return Update("predictor", trains, sums, loss)
+    return Update("predictor", (*trains, *model.shared), sums, loss)
 
 
 def norm_update(model: RationaleModel, settings: Settings) -> Update:
@@ -90,7 +90,7 @@ def norm_update(model: RationaleModel, settings: Settings) -> Update:
         mask = sampled_mask(
             model, settings.noise, settings.temperature, params, features, batch, for_mask
         )
-        prediction = model.predict(params, batch, mask, for_predictor)
+        prediction = model.predict(constant(params, model.shared), batch, mask, for_predictor)
         return norm_sums(prediction.representation, batch.weight) | rationale_sums(
             objective, mask, batch.valid, model.selectable(batch), batch.weight
         )
@@ -103,7 +103,12 @@ def norm_update(model: RationaleModel, settings: Settings) -> Update:
         }
 
     coasts = ("predictor",) if settings.predictor_coasts else ()
-    return Update("extractor", ("extractor",), sums, loss, coasts)
+    return Update("extractor", ("extractor", *model.shared), sums, loss, coasts)
+
+
+def constant(params: Params, groups: tuple[str, ...]) -> Params:
+    """Parameters through whose `groups` no gradient flows."""
+    return params | {group: jax.lax.stop_gradient(params[group]) for group in groups}
 
 
 def _selection(objective: Objective, sums: Sums) -> Metrics:

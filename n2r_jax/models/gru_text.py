@@ -145,20 +145,22 @@ def gru_text_model(
         found = params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
         return found.transpose(1, 2, 0)
 
-    def init(key: Array, batch: Batch) -> Params:
+    given = {"embedding": {"table": jnp.asarray(table)}}
+
+    @jax.jit
+    def fresh(key: Array, row: Int[Array, " b"]) -> Params:
         x, valid = jnp.zeros((1, features, 1)), jnp.ones((1, 1))
         for_extractor, for_predictor = jax.random.split(key)
 
         def run(module: GRUExtractor) -> Any:
-            return module.score(module.states(x, valid), batch.row[:1], None)
+            return module.score(module.states(x, valid), row[:1], None)
 
         in_extractor = nn.init(run, extractor)(for_extractor)["params"]
-        in_predictor = predictor.init(for_predictor, x, valid, valid, valid, batch.row[:1], None)
-        return {
-            "embedding": {"table": jnp.asarray(table)},
-            "extractor": in_extractor,
-            "predictor": in_predictor["params"],
-        }
+        in_predictor = predictor.init(for_predictor, x, valid, valid, valid, row[:1], None)
+        return {"extractor": in_extractor, "predictor": in_predictor["params"]}
+
+    def init(key: Array, batch: Batch) -> Params:
+        return given | fresh(key, batch.row)
 
     def encode(params: Params, batch: Batch) -> States:
         variables = {"params": params["extractor"]}
@@ -181,4 +183,4 @@ def gru_text_model(
         found: Any = predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
         return found
 
-    return RationaleModel(init, encode, score, predict, selectable)
+    return RationaleModel(init, encode, score, predict, selectable, given=given)

@@ -40,3 +40,7 @@ class RationaleModel:
     """(batch) -> 1 at the units [B, T] that the extractor may select."""
     encodes: tuple[str, ...] = ("extractor",)
     """Trained parameter groups that `encode` reads."""
+    shared: tuple[str, ...] = ()
+    """Parameter groups that are part of extractor and predictor alike."""
+    given: Params = dataclasses.field(default_factory=dict)
+    """Parameter groups that nothing trains, like word vectors."""

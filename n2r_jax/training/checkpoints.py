@@ -68,8 +68,9 @@ class Checkpoints:
     def restore(self, template: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest undamaged checkpoint as (step, tree, progress); None if there is none.
 
-        template: a tree of the same structure. A damaged checkpoint is named and left out; one of
-        another model raises UserError, and so do checkpoints that are all damaged.
+        template: a tree of the same structure, of arrays or of shapes alone. A damaged checkpoint
+        is named and left out; one of another model raises UserError, and so do checkpoints that
+        are all damaged.
         """
         for step in self.steps:
             try:
@@ -225,5 +226,13 @@ def _name(path: Any) -> str:
 
 def _plain(leaf: Any) -> np.ndarray:
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf)
+        leaf = (
+            jax.eval_shape(jax.random.key_data, leaf)
+            if _is_shape(leaf)
+            else jax.random.key_data(leaf)
+        )
+    return np.empty(leaf.shape, leaf.dtype) if _is_shape(leaf) else np.asarray(leaf)
+
+
+def _is_shape(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ class TrainState(NamedTuple):
 def create_state(method: Method, optimizers: Optimizers, seed: int, example: Batch) -> TrainState:
     """A fresh state: parameters and noise come from two independent keys of the seed."""
     for_params, for_noise = jax.random.split(jax.random.key(seed))
-    params = jax.jit(method.model.init)(for_params, example)
-    optimizer = {group: optimizers[group].init(params[group]) for group in method.trained}
+    params = method.model.init(for_params, example)
+    fresh: Any = {group: jax.jit(optimizers[group].init) for group in method.trained}
+    optimizer = {group: fresh[group](params[group]) for group in method.trained}
     return TrainState(jnp.zeros((), jnp.int32), for_noise, params, optimizer)

@@ -1,0 +1,214 @@
+"""Extractor and predictor on pretrained transformers (N2R section 5; Tables 3, 8 and 9).
+
+    extractor   pieces -> encoder -> dropout -> linear, one score a piece -> one a word
+    predictor   selected pieces -> encoder -> Enc(Z) -> dropout -> linear to classes
+
+Units are words; a piece has its word's mask. Special pieces are never selectable, always visible.
+The predictor is shown its selection in one of three ways:
+
+    zeroed      word vectors of the others are zeros, the papers' way; their places still show
+    attention   the others are hidden from attention as well; gaps in the positions still show
+    compaction  the selected pieces stand together at the front, as if there had been no others; an
+                unselected piece then gets no gradient, since it is nowhere
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from n2r_jax.data.batch import Batch, Pieces
+from n2r_jax.models.encoders.interface import Encoded, Encoder, EncoderParams
+from n2r_jax.models.encoders.layers import Dense, drop
+from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
+
+Masking = Literal["zeroed", "attention", "compaction"]
+Pooling = Literal["pooler", "max"]
+WordScore = Literal["first", "mean", "max"]
+MASKINGS, POOLINGS, WORD_SCORES = get_args(Masking), get_args(Pooling), get_args(WordScore)
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerText:
+    """Two encoders of one family with their heads; `model()` gives the functions of the methods."""
+
+    extractor: Encoder
+    predictor: Encoder
+    """With `soft_visibility` where `masking` is 'attention'."""
+    classes: int
+    dropout_rate: float
+    """Of the features that the heads read."""
+    masking: Masking = "zeroed"
+    pooling: Pooling = "pooler"
+    """Enc(Z): the pooler's output, or the largest state over the visible pieces."""
+    word_score: WordScore = "first"
+    """A word's score is its first piece's, or the mean or largest over its pieces."""
+    shared: bool = False
+    """One encoder for both, the parameter group 'encoder'; heads are always their own."""
+    encoder_drops: bool = False
+    """The encoder has dropout of its own, so that no two passes of it are alike."""
+    pretrained: EncoderParams | None = dataclasses.field(default=None, repr=False)
+    """What both encoders start from; None: random parameters."""
+
+    def model(self) -> RationaleModel:
+        """The pure functions. Features are shared by updates where the encoder drops nothing."""
+        owner = "encoder" if self.shared else "extractor"
+        return RationaleModel(
+            init=self.init,
+            encode=self._nothing if self.encoder_drops else self.encode,
+            score=self.score,
+            predict=self.predict,
+            selectable=lambda batch: batch.valid,
+            encodes=() if self.encoder_drops else (owner,),
+            shared=("encoder",) if self.shared else (),
+        )
+
+    def init(self, key: Array, batch: Batch) -> Params:
+        """Parameters by group: pretrained encoders, fresh heads."""
+        del batch
+        keys = jax.random.split(key, 4)
+        extractor = {"head": self._scorer.init(keys[0], self._example)["params"]}
+        predictor = {"head": self._classifier.init(keys[1], self._example)["params"]}
+        if self.shared:
+            shared = {"encoder": self._start(keys[2])}
+            return shared | {"extractor": extractor, "predictor": predictor}
+        return {
+            "extractor": extractor | {"encoder": self._start(keys[2])},
+            "predictor": predictor | {"encoder": self._start(keys[3])},
+        }
+
+    def encode(self, params: Params, batch: Batch) -> Float[Array, "b p h"]:
+        """The extractor's states of all pieces."""
+        return self._states(params, batch, None)
+
+    def score(
+        self, params: Params, features: Features, batch: Batch, key: Array | None
+    ) -> Float[Array, "b t"]:
+        """Score of every word: logit selected minus logit not selected."""
+        for_encoder, for_head = _two(key)
+        states = self._states(params, batch, for_encoder) if self.encoder_drops else features
+        kept = drop(states.astype(jnp.float32), for_head, batch.row, self.dropout_rate)
+        variables = {"params": params["extractor"]["head"]}
+        of_piece: Any = self._scorer.apply(variables, kept)
+        return word_scores(of_piece[..., 0], _pieces(batch), batch.tokens, self.word_score)
+
+    def predict(
+        self, params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
+    ) -> Prediction:
+        """Logits and Enc(Z) from the selected words alone."""
+        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        for_encoder, for_head = _two(key)
+        vectors = self.predictor.word_vectors(encoder, pieces.ids)
+        keep = piece_mask(mask, pieces)
+        vectors, visible, segments = self._shown(vectors, keep, pieces)
+        encoded = self.predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
+        pooled = self._pool(encoded, visible)
+        kept = drop(pooled[:, None], for_head, batch.row, self.dropout_rate)[:, 0]
+        variables = {"params": params["predictor"]["head"]}
+        logits: Any = self._classifier.apply(variables, kept)
+        return Prediction(logits, pooled)
+
+    @property
+    def _scorer(self) -> Dense:
+        return Dense(self.extractor.hidden_size, 1)
+
+    @property
+    def _classifier(self) -> Dense:
+        return Dense(self.predictor.hidden_size, self.classes)
+
+    @property
+    def _example(self) -> Float[Array, "1 h"]:
+        return jnp.zeros((1, self.extractor.hidden_size))
+
+    def _start(self, key: Array) -> EncoderParams:
+        # A copy each: a training step gives its buffers up, and none may be given up twice.
+        given = self.pretrained
+        return (
+            jax.jit(self.extractor.init)(key) if given is None else jax.tree.map(jnp.array, given)
+        )
+
+    def _encoder(self, params: Params, group: str) -> EncoderParams:
+        return params["encoder"] if self.shared else params[group]["encoder"]
+
+    @staticmethod
+    def _nothing(params: Params, batch: Batch) -> tuple[()]:
+        return ()
+
+    def _states(self, params: Params, batch: Batch, key: Array | None) -> Float[Array, "b p h"]:
+        pieces, encoder = _pieces(batch), self._encoder(params, "extractor")
+        vectors = self.extractor.word_vectors(encoder, pieces.ids)
+        return self.extractor.encode(
+            encoder, vectors, pieces.visible, pieces.segment, batch.row, key
+        ).states
+
+    def _shown(
+        self, vectors: Float[Array, "b p e"], keep: Float[Array, "b p"], pieces: Pieces
+    ) -> tuple[Float[Array, "b p e"], Float[Array, "b p"], Int[Array, "b p"]]:
+        """Vectors, visibility and segments of what the predictor may see."""
+        if self.masking == "attention":
+            return vectors, keep, pieces.segment
+        vectors = vectors * keep[..., None].astype(vectors.dtype)
+        if self.masking == "zeroed":
+            return vectors, pieces.visible, pieces.segment
+        return compact(vectors, keep, pieces.segment)
+
+    def _pool(self, encoded: Encoded, visible: Float[Array, "b p"]) -> Float[Array, "b h"]:
+        if self.pooling == "pooler":
+            return encoded.pooled.astype(jnp.float32)
+        seen = (visible > 0)[..., None]
+        states = encoded.states.astype(jnp.float32)
+        largest = jnp.where(seen, states, -jnp.inf).max(1)
+        # A row that only fills the batch up has no piece.
+        return jnp.where(seen.any(1), largest, 0.0)
+
+
+def piece_mask(mask: Float[Array, "b t"], pieces: Pieces) -> Float[Array, "b p"]:
+    """A piece's share of its word's mask: special pieces 1, padding 0."""
+    of_word = jnp.take_along_axis(mask, jnp.maximum(pieces.word, 0), axis=1)
+    return jnp.where(pieces.word < 0, 1.0, of_word) * pieces.visible
+
+
+def word_scores(
+    of_piece: Float[Array, "b p"], pieces: Pieces, first: Int[Array, "b t"], by: WordScore
+) -> Float[Array, "b t"]:
+    """Scores of words from those of their pieces; 0 or any piece's at a text's padding."""
+    if by == "first":
+        return jnp.take_along_axis(of_piece, first, axis=1)
+    words = first.shape[1]
+    real = (pieces.word >= 0) & (pieces.visible > 0)
+    # What belongs to no word goes to one behind the last, which is cut off.
+    word = jnp.where(real, pieces.word, words)
+    if by == "mean":
+        total = jax.vmap(lambda s, w: jnp.zeros(words + 1).at[w].add(s))
+        count = total(jnp.ones_like(of_piece), word)
+        return (total(of_piece, word) / jnp.maximum(count, 1))[:, :words]
+    largest = jax.vmap(lambda s, w: jnp.full(words + 1, -jnp.inf).at[w].max(s))(of_piece, word)
+    return jnp.where(jnp.isfinite(largest), largest, 0.0)[:, :words]
+
+
+def compact(
+    vectors: Float[Array, "b p e"], keep: Float[Array, "b p"], segments: Int[Array, "b p"]
+) -> tuple[Float[Array, "b p e"], Float[Array, "b p"], Int[Array, "b p"]]:
+    """Move the kept pieces to the front, in order; the places behind them are not visible."""
+    kept = keep > 0
+    order = jnp.argsort(~kept, axis=1, stable=True)
+    moved = jnp.take_along_axis(vectors, order[..., None], axis=1)
+    visible = jnp.take_along_axis(kept, order, axis=1).astype(keep.dtype)
+    return moved, visible, jnp.take_along_axis(segments, order, axis=1)
+
+
+def _pieces(batch: Batch) -> Pieces:
+    if batch.pieces is None:
+        raise ValueError("the batch has words only; encode the texts with the model's tokeniser")
+    return batch.pieces
+
+
+def _two(key: Array | None) -> tuple[Array | None, Array | None]:
+    if key is None:
+        return None, None
+    first, second = jax.random.split(key)
+    return first, second
