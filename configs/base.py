@@ -109,6 +109,7 @@ def _data() -> ConfigDict:
             "lowercase": True,
             "max_length": 256,  # tokens; gold beyond it disappears
             "too_long": "truncate",  # or error
+            "cache": "",  # folder that keeps encoded texts; empty: the user's cache folder; off: none
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ def check_config(config: Any) -> None:
     _demand(config, "model.dropout", lambda v: 0 <= v < 1, "from 0 to below 1")
     for name, offered in CHOICES.items():
         _demand(config, name, lambda v, offered=offered: v in offered, " or ".join(offered))
+    _demand(config, "data.cache", lambda v: not os.path.isfile(v), "a folder, 'off' or empty")
     for name, count in INTEGERS.items():
         kind = "integers, like (64, 128)" if count is None else f"{count} integers"
         _demand(config, name, lambda v, count=count: _are_integers(v, count), kind)

@@ -26,7 +26,7 @@ from n2r_jax.errors import DataError, UserError
 from n2r_jax.presets import describe
 
 PACKAGES = ("n2r_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-MAY_CHANGE = ("training.epochs", "training.patience", "training.log_every")
+MAY_CHANGE = ("training.epochs", "training.patience", "training.log_every", "data.cache")
 """Config fields that a resumed run may have changed: none of them alters a step that is done."""
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,9 +18,10 @@ from ml_collections import ConfigDict
 from n2r_jax import assemble
 from n2r_jax.check_config import check_best_by, check_config
 from n2r_jax.data.batching import Batches, stream
+from n2r_jax.data.cached_inputs import cached_texts, cached_vocabulary, open_cache, open_source
 from n2r_jax.data.encoding import EncodedTexts, encode_texts
 from n2r_jax.data.records import Source
-from n2r_jax.data.sources import compare_corpus, open_split
+from n2r_jax.data.sources import compare_corpus
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
 from n2r_jax.members import members_of
@@ -134,24 +136,33 @@ def prepare(config: ConfigDict, data: Data) -> Setup:
 
 
 def read_data(config: ConfigDict, run: RunDirectory) -> Data:
-    """Read and encode the data; a run that goes on must find them unchanged."""
+    """Read and encode the data, or take them from the cache; a run that goes on must find them
+    unchanged.
+    """
     if jax.process_index() == 0:
         compare_corpus(config.data)  # prepares the corpus, which only one process may do
     parallel.wait_for_all("the data are prepared")
-    train_source = open_split(config.data, "train")
+    cache = open_cache(config.data.cache)
+    train_source = open_source(cache, config.data, "train")
     labels = train_source.label_names
-    dev_source = open_split(config.data, "dev", labels)
+    dev_source = open_source(cache, config.data, "dev", labels)
     assemble.check_labels(dev_source, labels, "dev")
     facts = {"train": _facts(train_source), "dev": _facts(dev_source)}
     if run.exists:
         check_unchanged(facts, run)
         vocabulary, table = run.read_vocabulary()
     else:
-        vocabulary, table = assemble.make_vocabulary(config, train_source)
+        make = assemble.make_vocabulary
+        vocabulary, table = cached_vocabulary(cache, config, train_source, make)
     limits = {"max_length": config.data.max_length, "too_long": config.data.too_long}
+
+    def encode(source: Source, name: str) -> EncodedTexts:
+        made = partial(encode_texts, source, vocabulary, name=name, **limits)
+        return cached_texts(cache, source, vocabulary.fingerprint, limits, made)
+
     return Data(
-        train=encode_texts(train_source, vocabulary, name="train", **limits),
-        dev=encode_texts(dev_source, vocabulary, name="dev", **limits),
+        train=encode(train_source, "train"),
+        dev=encode(dev_source, "dev"),
         labels=labels,
         vocabulary=vocabulary,
         table=table,

@@ -27,6 +27,7 @@ FIELDS = {
     "data.aspect": "service",
     "data.sizes": (36, 20, 20),  # 36 texts: the last batch of an epoch is half empty
     "data.max_length": 32,
+    "data.cache": "off",  # tests leave the user's cache alone
     "batching.buckets": (32,),
     "batching.batch_size": 8,
     "batching.balance": False,
