@@ -109,7 +109,7 @@ def _data() -> ConfigDict:
             "lowercase": True,
             "max_length": 256,  # tokens; gold beyond it disappears
             "too_long": "truncate",  # or error
-            "cache": "",  # folder that keeps encoded texts; empty: the user's cache folder; off: none
+            "cache": "",  # folder of encoded texts; empty: in the user's cache folder; or off
         }
     )
 
