@@ -28,14 +28,9 @@ class EncodedPieces:
 
     def batch(self, indices: Sequence[int] | np.ndarray, rows: int, length: int) -> Pieces:
         """The chosen texts padded to [rows, length]; missing rows have no piece."""
-        ids, words = np.zeros((rows, length), np.int32), np.full((rows, length), -1, np.int32)
-        lengths = np.zeros(rows, np.int32)
-        for row, index in enumerate(indices):
-            start, end = self.starts[index], self.starts[index + 1]
-            lengths[row] = end - start
-            ids[row, : end - start] = self.ids[start:end]
-            words[row, : end - start] = self.words[start:end]
-        arrays: Any = (ids, words, np.zeros_like(ids), lengths)
+        chosen = _Chosen(self.starts, indices, rows, length)
+        ids = chosen.padded(self.ids)
+        arrays: Any = (ids, chosen.padded(self.words, -1), np.zeros_like(ids), chosen.lengths)
         return Pieces(*arrays)
 
 
@@ -75,22 +70,50 @@ class EncodedTexts:
 
         `first_row` is the place of the first text in the global batch.
         """
-        tokens = np.zeros((rows, length), np.int32)
-        rationale = np.zeros((rows, length), np.int32)
-        lengths, labels = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
-        weight, annotated = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
-        for row, index in enumerate(indices):
-            start, end = self.starts[index], self.starts[index + 1]
-            lengths[row] = end - start
-            tokens[row, : end - start] = self.ids[start:end]
-            rationale[row, : end - start] = self.rationales[start:end]
-            labels[row], annotated[row] = self.labels[index], self.annotated[index]
-            weight[row] = 1
-        row = np.arange(first_row, first_row + rows, dtype=np.int32)
-        arrays: Any = (tokens, lengths, labels, weight, row, rationale, annotated)
+        chosen = _Chosen(self.starts, indices, rows, length)
+        arrays: Any = (
+            chosen.padded(self.ids),
+            chosen.lengths,
+            chosen.column(self.labels, np.int32),
+            chosen.weight,
+            np.arange(first_row, first_row + rows, dtype=np.int32),
+            chosen.padded(self.rationales),
+            chosen.column(self.annotated, np.float32),
+        )
         if self.pieces is None:
             return Batch(*arrays)
-        return Batch(*arrays, self.pieces.batch(indices, rows, length))
+        return Batch(*arrays, pieces=self.pieces.batch(indices, rows, length))
+
+
+class _Chosen:
+    """Some texts of flat arrays as the first of `rows` rows, without a Python loop over them."""
+
+    def __init__(
+        self, starts: np.ndarray, indices: Sequence[int] | np.ndarray, rows: int, length: int
+    ):
+        self.rows, self.indices = rows, np.asarray(indices, np.int64)
+        firsts = starts[self.indices]
+        sizes = starts[self.indices + 1] - firsts
+        if sizes.max(initial=0) > length:
+            raise ValueError(f"a text of {sizes.max()} does not fit in rows of {length}")
+        self.lengths = self._filled_up(sizes, np.int32)
+        self.weight = self._filled_up(np.ones(len(sizes)), np.float32)
+        places = np.arange(length)
+        self._inside, self._from = places < sizes[:, None], firsts[:, None] + places
+
+    def padded(self, flat: np.ndarray, blank: int = 0) -> Int32[np.ndarray, "rows length"]:
+        """The texts' parts of a flat array, `blank` behind each and in the other rows."""
+        found = np.take(flat, self._from, mode="clip")  # what is read beyond a text is not kept
+        return self._filled_up(np.where(self._inside, found, blank), np.int32, blank)
+
+    def column(self, values: np.ndarray, kind: type) -> np.ndarray:
+        """One value a text, 0 in the other rows."""
+        return self._filled_up(values[self.indices], kind)
+
+    def _filled_up(self, found: np.ndarray, kind: type, blank: int = 0) -> np.ndarray:
+        whole = np.full((self.rows, *found.shape[1:]), blank, kind)
+        whole[: len(found)] = found
+        return whole
 
 
 def encode_texts(

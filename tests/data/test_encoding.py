@@ -43,3 +43,32 @@ def test_long_texts_are_refused_by_name_where_asked():
 
 def test_no_texts_are_no_error():
     assert len(encode_texts([], VOCABULARY, max_length=3)) == 0
+
+
+def test_any_choice_of_texts_is_what_a_loop_over_them_gives():
+    rng = np.random.default_rng(0)
+    words = tuple("abcdefgh")
+    records = [
+        Record(str(i), tuple(rng.choice(words, n)), int(n) % 2, tuple(rng.integers(0, 2, n)))
+        for i, n in enumerate(rng.integers(1, 9, 40))
+    ]
+    texts = encode_texts(records, Vocabulary(words), max_length=8)
+    for count in (0, 1, 7):
+        chosen = rng.integers(0, len(records), count)
+        batch = texts.batch(chosen, rows=7, length=8)
+        for row, index in enumerate(chosen):
+            record, size = records[index], len(records[index].tokens)
+            ids = [words.index(token) + 1 for token in record.tokens]
+            assert batch.tokens[row].tolist() == ids + [0] * (8 - size)
+            assert batch.rationale[row].tolist() == [*record.rationale] + [0] * (8 - size)
+            assert (batch.length[row], batch.label[row]) == (size, record.label)
+        assert batch.weight.tolist() == [1] * count + [0] * (7 - count)
+        assert not batch.tokens[count:].any() and not batch.length[count:].any()
+    kinds = [column.dtype.name for column in batch[:7]]
+    assert kinds == ["int32", "int32", "int32", "float32", "int32", "int32", "float32"]
+
+
+def test_a_batch_too_short_for_a_text_is_refused():
+    texts = encode_texts(RECORDS, VOCABULARY, max_length=10)
+    with pytest.raises(ValueError, match="a text of 4 does not fit in rows of 3"):
+        texts.batch([1, 0], rows=2, length=3)
