@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from n2r_jax.kernels.attention import LARGEST_EXPONENT as LARGEST_EXPONENT
 from n2r_jax.kernels.attention import Chosen, Heads, near, weighted_attention
 from n2r_jax.models.encoders.interface import EncoderOptions
 

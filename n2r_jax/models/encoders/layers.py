@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from n2r_jax.errors import UserError
 from n2r_jax.kernels.dropout import dropout
-from n2r_jax.models.encoders.interface import EncoderParams
+from n2r_jax.models.encoders.interface import EncoderParams, Path, Place
 
 Activation = Callable[[Array], Array]
 
@@ -137,3 +137,15 @@ def run_layers(
     for number, for_layer in enumerate(split_key(key, count)):
         states = run(params[f"layer_{number}"], states, *rest, key=for_layer)
     return states
+
+
+def dense_places(name: str, path: Path, *, bias: bool = True) -> dict[str, Place]:
+    """Where the tensors of PyTorch's linear layer `name` go: a Dense at `path`."""
+    places = {f"{name}.weight": Place((*path, "kernel"), transposed=True)}
+    return places | ({f"{name}.bias": Place((*path, "bias"))} if bias else {})
+
+
+def norm_places(name: str, path: Path, *, bias: bool = True) -> dict[str, Place]:
+    """Where the tensors of PyTorch's LayerNorm `name` go: a LayerNorm at `path`."""
+    places = {f"{name}.weight": Place((*path, "scale"))}
+    return places | ({f"{name}.bias": Place((*path, "bias"))} if bias else {})

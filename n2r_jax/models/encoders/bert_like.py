@@ -1,0 +1,288 @@
+"""The computation of BERT (Devlin et al. 2019) and of all that is built like it.
+
+    x_0  = drop(LN(word + position + segment))
+    y    = LN(x + drop(attention(x)))          x' = LN(y + drop(W_2 act(W_1 y)))
+    pool = tanh(W_p x_first)
+
+Dropout stands where Hugging Face's PyTorch has it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from n2r_jax.errors import UserError
+from n2r_jax.models.encoders.attention import attend
+from n2r_jax.models.encoders.interface import (
+    Encoded,
+    Encoder,
+    EncoderOptions,
+    EncoderParams,
+    Place,
+)
+from n2r_jax.models.encoders.layers import (
+    INITIAL_SPREAD,
+    Dense,
+    LayerNorm,
+    activation,
+    drop,
+    run_layers,
+    split_key,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Sizes and switches of a BERT-like encoder."""
+
+    vocabulary: int
+    positions: int
+    """Rows of the table of positions."""
+    first_position: int
+    """The first piece's row in it."""
+    segments: int
+    """Rows of the table of segments; 0: the family has none."""
+    hidden: int
+    heads: int
+    layers: int
+    inner: int
+    """Width of the feed-forward part."""
+    activation: str
+    epsilon: float
+    pooler: bool
+    attention_drops: bool = True
+    """Whether attention's output is dropped out before it is added."""
+    padding: int | None = None
+    """The padding piece, whose fresh vector is zeros."""
+    spread: float = INITIAL_SPREAD
+    scale_words: float = 1.0
+    """What word vectors are multiplied by before positions are added (BigBird may ask for it)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        activation(self.activation)
+        if self.hidden % self.heads:
+            raise UserError(
+                f"config.json: a hidden size of {self.hidden} does not divide into "
+                f"{self.heads} attention heads"
+            )
+
+    @property
+    def max_pieces(self) -> int:
+        """The longest input."""
+        return self.positions - self.first_position
+
+
+Attend = Callable[..., Array]
+"""`attention.attend` or a family's own: (queries, keys, values, visible, options, key, row)."""
+
+
+class Embeddings(nn.Module):
+    """Word, position and segment vectors, summed and normalised."""
+
+    shape: Shape
+    options: EncoderOptions
+
+    @nn.compact
+    def __call__(
+        self,
+        vectors: Float[Array, "b p h"],
+        segments: Int[Array, "b p"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Float[Array, "b p h"]:
+        """The first layer's input."""
+        shape, pieces = self.shape, vectors.shape[1]
+        init = nn.initializers.normal(shape.spread)
+        self.param("word", _word_init(shape), (shape.vocabulary, shape.hidden), jnp.float32)
+        position = self.param("position", init, (shape.positions, shape.hidden), jnp.float32)
+        x = vectors * shape.scale_words + position[None, shape.first_position :][:, :pieces]
+        if shape.segments:
+            table = self.param("segment", init, (shape.segments, shape.hidden), jnp.float32)
+            kind = jnp.minimum(segments, shape.segments - 1)
+            x = x + jax.nn.one_hot(kind, shape.segments) @ table  # its gradient needs no scatter
+        x = LayerNorm(shape.hidden, shape.epsilon, self.options.dtype, name="norm")(x)
+        return drop(x, key, row, self.options.dropout)
+
+
+class Attention(nn.Module):
+    """Self-attention with its residual connection."""
+
+    shape: Shape
+    options: EncoderOptions
+    attend: Attend
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b p h"],
+        visible: Float[Array, "b p"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Float[Array, "b p h"]:
+        """LN(x + drop(attention(x)))."""
+        shape, options = self.shape, self.options
+        for_shares, for_output = split_key(key, 2)
+
+        def dense(name: str) -> Dense:
+            return Dense(shape.hidden, shape.hidden, options.dtype, spread=shape.spread, name=name)
+
+        parts = (
+            dense(name)(x).reshape(*x.shape[:2], shape.heads, -1)
+            for name in ("query", "key", "value")
+        )
+        drawn = self.attend(*parts, visible, options, for_shares, row)
+        y = dense("output")(drawn.reshape(x.shape))
+        if shape.attention_drops:
+            y = drop(y, for_output, row, options.dropout)
+        return LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")(x + y)
+
+
+class FeedForward(nn.Module):
+    """The two linear layers with their residual connection."""
+
+    shape: Shape
+    options: EncoderOptions
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b p h"], row: Int[Array, " b"], key: Array | None
+    ) -> Float[Array, "b p h"]:
+        """LN(x + drop(W_2 act(W_1 x)))."""
+        shape, options = self.shape, self.options
+        inner = Dense(shape.hidden, shape.inner, options.dtype, spread=shape.spread, name="inner")
+        outer = Dense(shape.inner, shape.hidden, options.dtype, spread=shape.spread, name="outer")
+        y = drop(outer(activation(shape.activation)(inner(x))), key, row, options.dropout)
+        return LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")(x + y)
+
+
+class Layer(nn.Module):
+    """Attention, then the feed-forward part."""
+
+    shape: Shape
+    options: EncoderOptions
+    attend: Attend
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b p h"],
+        visible: Float[Array, "b p"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Float[Array, "b p h"]:
+        """The next layer's input."""
+        in_attention, in_feed_forward = split_key(key, 2)
+        x = Attention(self.shape, self.options, self.attend, name="attention")(
+            x, visible, row, in_attention
+        )
+        return FeedForward(self.shape, self.options, name="feed_forward")(x, row, in_feed_forward)
+
+
+def _word_init(shape: Shape) -> Callable[..., Array]:
+    def init(key: Array, size: tuple[int, ...], dtype: Any) -> Array:
+        table = shape.spread * jax.random.normal(key, size, dtype)
+        return table if shape.padding is None else table.at[shape.padding].set(0)
+
+    return init
+
+
+@dataclasses.dataclass(frozen=True)
+class BertLike:
+    """The parts of an encoder and what they do with its parameters."""
+
+    shape: Shape
+    options: EncoderOptions
+    embeddings: Embeddings
+    layer: Layer
+    pooler: Dense
+
+    def init(self, key: Array) -> EncoderParams:
+        """Normal weights of the config's spread, zero biases, LayerNorms that change nothing."""
+        for_embeddings, for_pooler, *for_layers = jax.random.split(key, 2 + self.shape.layers)
+        x, visible = jnp.zeros((1, 1, self.shape.hidden)), jnp.ones((1, 1))
+        segments, row = jnp.zeros((1, 1), jnp.int32), jnp.zeros(1, jnp.int32)
+        variables = self.embeddings.init(for_embeddings, x, segments, row, None)
+        params = {"embeddings": variables["params"]}
+        for number, for_layer in enumerate(for_layers):
+            variables = self.layer.init(for_layer, x, visible, row, None)
+            params[f"layer_{number}"] = variables["params"]
+        if self.shape.pooler:
+            params["pooler"] = self.pooler.init(for_pooler, x[0])["params"]
+        return params
+
+    def word_vectors(self, params: EncoderParams, ids: Int[Array, "b p"]) -> Float[Array, "b p h"]:
+        """Rows of the word embedding."""
+        return params["embeddings"]["word"][ids]
+
+    def encode(
+        self,
+        params: EncoderParams,
+        vectors: Float[Array, "b p h"],
+        visible: Float[Array, "b p"],
+        segments: Int[Array, "b p"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Encoded:
+        """`Encoder.encode`; UserError for texts longer than the table of positions."""
+        check_length(vectors.shape[1], self.shape.max_pieces)
+        for_embeddings, for_layers = split_key(key, 2)
+        variables = {"params": params["embeddings"]}
+        x: Any = self.embeddings.apply(variables, vectors, segments, row, for_embeddings)
+        count, remat = self.shape.layers, self.options.remat
+        layers = {"count": count, "key": for_layers, "remat": remat}
+        x = run_layers(self._run_layer, params, x, visible, row, **layers)
+        states = x.astype(jnp.float32)
+        return Encoded(states, self._pool(params, states[:, 0]))
+
+    def _run_layer(
+        self, params: Any, x: Array, visible: Array, row: Array, *, key: Array | None
+    ) -> Any:
+        return self.layer.apply({"params": params}, x, visible, row, key)
+
+    def _pool(self, params: EncoderParams, first: Float[Array, "b h"]) -> Float[Array, "b h"]:
+        if not self.shape.pooler:
+            return first
+        pooled: Any = self.pooler.apply({"params": params["pooler"]}, first)
+        return jnp.tanh(pooled)
+
+
+def bert_like(
+    shape: Shape,
+    options: EncoderOptions,
+    places: Mapping[str, Place],
+    attention: Attend = attend,
+) -> Encoder:
+    """The encoder of these sizes, with a family's tensor names and its way of attending."""
+    model = BertLike(
+        shape,
+        options,
+        Embeddings(shape, options),
+        Layer(shape, options, attention),
+        Dense(shape.hidden, shape.hidden, spread=shape.spread),
+    )
+    return Encoder(
+        hidden_size=shape.hidden,
+        max_pieces=shape.max_pieces,
+        layers=shape.layers,
+        init=model.init,
+        word_vectors=model.word_vectors,
+        encode=model.encode,
+        places=places,
+        has_pooler=shape.pooler,
+    )
+
+
+def check_length(pieces: int, most: int) -> None:
+    """Raise UserError where texts are longer than the table of positions."""
+    if pieces > most:
+        raise UserError(
+            f"texts of {pieces} pieces; this encoder takes {most}: cut them by max_length"
+        )
