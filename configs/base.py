@@ -20,6 +20,7 @@ def get_config(preset: str = "release") -> ConfigDict:
     config.grid = _grid()
     config.objective = _objective()
     config.model = _model()
+    config.encoder = _encoder()
     config.data = _data()
     config.batching = ConfigDict(
         {
@@ -80,10 +81,30 @@ def _grid() -> ConfigDict:
 def _model() -> ConfigDict:
     return ConfigDict(
         {
-            "name": "gru",
+            "name": "gru",  # gru, transformer
             "units": 100,  # per direction: the papers' hidden_dim of 200
-            "dropout": 0.2,
+            "dropout": 0.2,  # of the features that the heads read
             "dimension": 100,  # of the frozen word vectors
+        }
+    )
+
+
+def _encoder() -> ConfigDict:
+    """Of model.name=transformer alone."""
+    return ConfigDict(
+        {
+            "pretrained": "",  # a Hugging Face directory, or a name on its hub
+            "masking": "zeroed",  # what the predictor sees: zeroed, attention, compaction
+            "pooling": "pooler",  # Enc(Z): pooler, or max over the visible pieces
+            "word_score": "first",  # a word's score: its first piece's, or their mean or max
+            "shared": False,  # True: one encoder for extractor and predictor
+            "dropout": 0.1,  # inside the encoder
+            "attention_dropout": 0.0,  # above 0 a fused attention cannot be used
+            "dtype": "float32",  # or bfloat16: what the layers compute in
+            "remat": False,  # True: less memory, a third more time
+            "frozen": 0,  # 1: the embeddings stay as they are, 2: the first layer too, ...
+            "layer_decay": 1.0,  # each layer's learning rate by that of the one above
+            "head_learning_rate": 0.0,  # of the fresh heads; 0: training.learning_rate
         }
     )
 
@@ -107,7 +128,7 @@ def _data() -> ConfigDict:
             "vectors_limit": 0,  # read only the first so many words; 0: all
             "min_count": 1,  # without vectors: rarer words are unknown
             "lowercase": True,
-            "max_length": 256,  # tokens; gold beyond it disappears
+            "max_length": 256,  # tokens (transformer: pieces); gold beyond it disappears
             "too_long": "truncate",  # or error
             "cache": "",  # folder of encoded texts; empty: in the user's cache folder; or off
         }
@@ -119,6 +140,10 @@ def _training() -> ConfigDict:
         {
             "epochs": 300,
             "learning_rate": 1e-4,  # Adam, default betas
+            "schedule": "constant",  # or linear, cosine: falling to 0 at the last step
+            "warmup": 0.0,  # share of all steps in which the learning rate rises from 0
+            "weight_decay": 0.0,  # decoupled, of matrices
+            "clip_norm": 0.0,  # largest norm of a group's gradient; 0: any
             "log_every": 50,  # steps
             "checkpoint_every": 500,  # steps; a checkpoint is written after every epoch anyway
             "best_by": "dev/accuracy",  # chooses the checkpoint that evaluation uses; dev only

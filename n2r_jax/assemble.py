@@ -1,70 +1,29 @@
-"""From a config to the objects it names: vocabulary, model, method, optimisers, batches."""
+"""From a config to the objects it names: method, optimisers, batches. For the model see
+`assemble_model`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float
 
 from n2r_jax.data.batching import Batches, balanced
 from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Source
-from n2r_jax.data.vocabulary import Vocabulary, build_vocabulary
 from n2r_jax.errors import UserError
 from n2r_jax.methods import METHODS, Method, Settings
-from n2r_jax.models.gru_text import gru_text_model
 from n2r_jax.models.interface import RationaleModel
 from n2r_jax.objectives.rationale import Objective
+from n2r_jax.training.optimizers import Schedule, adam, rate_of
 from n2r_jax.training.state import Optimizers
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-def make_vocabulary(config: Any, train: Source) -> tuple[Vocabulary, Float[np.ndarray, "v e"]]:
-    """The words of the configured vectors file, or those of train with seeded vectors."""
-    from n2r_jax.data.vectors import read_vectors
-
-    data, dimension = config.data, config.model.dimension
-    vectors = None
-    if data.vectors:
-        limit = data.vectors_limit or None
-        vectors = read_vectors(data.vectors, dimension=dimension, limit=limit)
-    token_lists = [] if vectors else [train[i].tokens for i in range(len(train))]
-    vocabulary, table = build_vocabulary(
-        token_lists,
-        dimension=dimension,
-        seed=config.data.seed,
-        vectors=vectors,
-        min_count=data.min_count,
-        lowercase=data.lowercase,
-    )
-    return vocabulary, scale_vectors(table, data.vectors_norm) if data.vectors_norm else table
-
-
-def scale_vectors(table: Float[np.ndarray, "v e"], norm: float) -> Float[np.ndarray, "v e"]:
-    """Every vector at the same length; zeros stay zeros.
-
-    The norm of Enc(Z) grows with the length of what goes in. Where the longest vectors are topical
-    words (food, order), N2R selects those; at one length it is left to what the predictor learnt.
-    """
-    lengths = np.linalg.norm(table, axis=1, keepdims=True)
-    return (table / np.where(lengths > 0, lengths, 1.0) * norm).astype(np.float32)
-
-
-def make_model(config: Any, table: Float[np.ndarray, "v e"], classes: int) -> RationaleModel:
-    """The configured encoder in its extractor-predictor pair."""
-    model = config.model
-    if model.name not in ("gru",):
-        raise UserError(f"config.model.name {model.name!r} is unknown; choose gru")
-    return gru_text_model(
-        jnp.asarray(table), units=model.units, classes=classes, dropout_rate=model.dropout
-    )
 
 
 def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = NOTHING) -> Method:
@@ -100,13 +59,34 @@ def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = 
     return METHODS[config.method](model, settings)
 
 
-def make_optimizers(config: Any, method: Method, learning_rate: Any = None) -> Optimizers:
+def make_optimizers(
+    config: Any, method: Method, learning_rate: Any = None, steps: int = 1
+) -> Optimizers:
     """One Adam for each trained group: a group's steps count its own updates.
 
-    learning_rate: in place of the config's; may be a traced number.
+    learning_rate: in place of the config's; may be a traced number. steps: training iterations of
+    the run, which schedules other than a constant need.
     """
-    rate = config.training.learning_rate if learning_rate is None else learning_rate
-    return {group: optax.adam(rate) for group in method.trained}
+    training, encoder = config.training, config.encoder
+    rate = training.learning_rate if learning_rate is None else learning_rate
+    is_pretrained = config.model.name == "transformer"
+    head = encoder.head_learning_rate / training.learning_rate if is_pretrained else 0.0
+    by_path = partial(rate_of, decay=encoder.layer_decay, frozen=encoder.frozen, head=head or 1.0)
+
+    def optimizer(group: str) -> optax.GradientTransformation:
+        updates = sum(group in update.trains for update in method.updates)
+        schedule = Schedule(training.schedule, training.warmup, steps * updates)
+        layers = method.model.layers
+        own = partial(by_path, layers=layers) if layers else None
+        return adam(
+            rate,
+            schedule,
+            weight_decay=training.weight_decay,
+            clip_norm=training.clip_norm,
+            rate_of=own,
+        )
+
+    return {group: optimizer(group) for group in method.trained}
 
 
 def length_buckets(config: Any) -> tuple[int, ...]:

@@ -23,9 +23,23 @@ AT_LEAST_ZERO = (
     "evaluation.bootstrap",
     "training.checkpoint_every",
     "training.patience",
+    "training.weight_decay",
+    "training.clip_norm",
+    "encoder.frozen",
+    "encoder.head_learning_rate",
 )
 POSITIVE = ("training.learning_rate", "objective.temperature", "objective.sparsity")
-CHOICES = {"training.best_mode": ("max", "min"), "data.too_long": ("truncate", "error")}
+BELOW_ONE = ("model.dropout", "encoder.dropout", "encoder.attention_dropout", "training.warmup")
+CHOICES = {
+    "training.best_mode": ("max", "min"),
+    "training.schedule": ("constant", "linear", "cosine"),
+    "data.too_long": ("truncate", "error"),
+    "model.name": ("gru", "transformer"),
+    "encoder.masking": ("zeroed", "attention", "compaction"),
+    "encoder.pooling": ("pooler", "max"),
+    "encoder.word_score": ("first", "mean", "max"),
+    "encoder.dtype": ("float32", "bfloat16"),
+}
 INTEGERS = {"batching.buckets": None, "data.sizes": 3}
 """Tuples of integers, and how many there must be (None: any number)."""
 
@@ -37,7 +51,9 @@ def check_config(config: Any) -> None:
             _demand(config, name, lambda v, lowest=lowest: v >= lowest, f"at least {lowest}")
     for name in POSITIVE:
         _demand(config, name, lambda v: 0 < v < math.inf, "a number above 0")
-    _demand(config, "model.dropout", lambda v: 0 <= v < 1, "from 0 to below 1")
+    for name in BELOW_ONE:
+        _demand(config, name, lambda v: 0 <= v < 1, "from 0 to below 1")
+    _demand(config, "encoder.layer_decay", lambda v: 0 < v <= 1, "above 0 and at most 1")
     for name, offered in CHOICES.items():
         _demand(config, name, lambda v, offered=offered: v in offered, " or ".join(offered))
     _demand(config, "data.cache", lambda v: not os.path.isfile(v), "a folder, 'off' or empty")

@@ -12,16 +12,16 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from n2r_jax import assemble
+from n2r_jax import assemble, assemble_model
 from n2r_jax.data.batching import Batches
-from n2r_jax.data.encoding import EncodedTexts, encode_texts
+from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import Rationale, rationalize
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
-from n2r_jax.training.state import create_state
+from n2r_jax.training.state import state_shapes
 
 logger = logging.getLogger(__name__)
 Which = Literal["best", "latest"]
@@ -47,8 +47,8 @@ class TrainedRun:
         self.config = self.run.read_config()
         self.manifest = self.run.read_manifest()
         self.labels: tuple[str, ...] = tuple(self.manifest["labels"])
-        self.vocabulary, table = self.run.read_vocabulary()
-        model = assemble.make_model(self.config, table, len(self.labels))
+        self.inputs = self.run.read_inputs()
+        model = assemble_model.make_model(self.config, self.inputs, len(self.labels))
         self.method = assemble.make_method(self.config, model)
         self.which, self.step, self.params = self._read_params(which)
         method = self.method
@@ -62,10 +62,7 @@ class TrainedRun:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
         optimizers = assemble.make_optimizers(self.config, self.method)
         example = self.encode([Record("", ("a",), 0)]).batch([0], 1, 8)
-        # Names and shapes alone: nothing is drawn or compiled only to be replaced.
-        state = jax.eval_shape(
-            lambda: create_state(self.method, optimizers, self.config.seed, example)
-        )
+        state = state_shapes(self.method, optimizers, example)
         wanted = {group: state.params[group] for group in self.method.trained}
         for kind in ("best", "latest") if which == "best" else ("latest",):
             directory = self.run.path / kind
@@ -81,9 +78,8 @@ class TrainedRun:
     def encode(self, records: Source | Sequence[Record], name: str = "the texts") -> EncodedTexts:
         """Look the tokens up as in training."""
         data = self.config.data
-        return encode_texts(
-            records, self.vocabulary, max_length=data.max_length, too_long=data.too_long, name=name
-        )
+        limits: Any = {"max_length": data.max_length, "too_long": data.too_long}
+        return self.inputs.encode(records, name=name, **limits)
 
     def rationalize(
         self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None

@@ -1,7 +1,8 @@
 """A run on disk: all that is needed to go on, to evaluate and to explain, without the config file.
 
 config.json       the config           manifest.json   versions, seeds, data, checksums
-vocabulary.json   words                embedding.npy   their vectors
+vocabulary.json   words                embedding.npy   their vectors     (of a GRU)
+tokenizer.json    cuts words           encoder.json    its config        (of a transformer)
 metrics.jsonl     one line a log       events.*        the same for TensorBoard
 latest/  best/    checkpoints
 """
@@ -13,16 +14,13 @@ import json
 import os
 import pathlib
 import platform
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
 from ml_collections import ConfigDict
 
-from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import DataError, UserError
+from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.presets import describe
 
 PACKAGES = ("n2r_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -45,17 +43,11 @@ class RunDirectory:
         self,
         config: ConfigDict,
         manifest: dict[str, Any],
-        vocabulary: Vocabulary,
-        table: Float[np.ndarray, "v e"],
+        inputs: Inputs,
     ) -> None:
         """Write all that stays the same during a run; config.json comes last and seals it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        vocabulary.save(self.path / "vocabulary.json")
-        partial = self.path / "embedding.npy.partial"
-        with partial.open("wb") as file:
-            np.save(file, table, allow_pickle=False)
-        partial.replace(self.path / "embedding.npy")
-        checksums = {"embedding.npy": _checksum(self.path / "embedding.npy")}
+        checksums = inputs.save(self.path)
         _write_json(self.path / "manifest.json", manifest | {"checksums": checksums})
         self.write_config(config)
 
@@ -74,19 +66,10 @@ class RunDirectory:
         """Versions, seeds, labels and data fingerprints of the run."""
         return _read_json(self.path / "manifest.json")
 
-    def read_vocabulary(self) -> tuple[Vocabulary, Float[np.ndarray, "v e"]]:
-        """The words and their vectors; raises DataError if either was altered."""
-        path = self.path / "embedding.npy"
-        vocabulary = Vocabulary.load(self.path / "vocabulary.json")
-        mend = "copy it again from the run that wrote it"
-        try:
-            intact = _checksum(path) == self.read_manifest()["checksums"]["embedding.npy"]
-            table = np.load(path, allow_pickle=False) if intact else None
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"cannot be read ({error})", file=path, mend=mend) from error
-        if table is None or len(table) != len(vocabulary):
-            raise DataError("does not match its checksum", file=path, mend=mend)
-        return vocabulary, table
+    def read_inputs(self) -> Inputs:
+        """The words and their vectors, or the tokeniser; DataError if anything was altered."""
+        kind = PieceInputs if self.read_config().model.name == "transformer" else WordInputs
+        return kind.load(self.path, self.read_manifest().get("checksums", {}))
 
     def check_same(self, config: ConfigDict) -> None:
         """Refuse to go on with a run that was started with another config."""
@@ -147,10 +130,6 @@ def _tuples(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {name: _tuples(value) for name, value in tree.items()}
     return tuple(_tuples(value) for value in tree) if isinstance(tree, list) else tree
-
-
-def _checksum(path: pathlib.Path) -> int:
-    return zlib.crc32(path.read_bytes())
 
 
 def _write_json(path: pathlib.Path, content: Any) -> None:

@@ -6,26 +6,26 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
 from jaxtyping import Array
 from ml_collections import ConfigDict
 
-from n2r_jax import assemble
+from n2r_jax import assemble, assemble_model
 from n2r_jax.check_config import check_best_by, check_config
 from n2r_jax.data.batching import Batches, stream
-from n2r_jax.data.cached_inputs import cached_texts, cached_vocabulary, open_cache, open_source
-from n2r_jax.data.encoding import EncodedTexts, encode_texts
+from n2r_jax.data.cached_inputs import cached_texts, open_cache, open_source
+from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Source
 from n2r_jax.data.sources import compare_corpus
-from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
+from n2r_jax.inputs import Inputs
 from n2r_jax.members import members_of
 from n2r_jax.methods import Method
+from n2r_jax.models.interface import Params
 from n2r_jax.run_directory import RunDirectory, manifest
 from n2r_jax.training import parallel
 from n2r_jax.training.checkpoints import Checkpoints
@@ -34,7 +34,7 @@ from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step, me
 from n2r_jax.training.loop import EvaluateFn, Loop, Program
 from n2r_jax.training.metrics import MetricWriter
 from n2r_jax.training.run import Plan, Progress, Run, without
-from n2r_jax.training.state import Optimizers, TrainState, create_state
+from n2r_jax.training.state import Optimizers, TrainState, create_state, state_shapes
 from n2r_jax.training.step import make_train_step
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,7 @@ class Data:
     train: EncodedTexts
     dev: EncodedTexts
     labels: tuple[str, ...]
-    vocabulary: Vocabulary
-    table: np.ndarray
+    inputs: Inputs
     facts: dict[str, Any]
     """Sizes and fingerprints of the splits, for the manifest."""
 
@@ -78,15 +77,16 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
     if run.exists:
         run.check_same(config)
     setup = prepare(config, read_data(config, run))
-    state = create_state(setup.method, setup.optimizers, config.seed, example(setup))
-    frozen = tuple(group for group in state.params if group not in setup.method.trained)
+    fresh = partial(create_state, setup.method, setup.optimizers, config.seed, example(setup))
+    shapes = state_shapes(setup.method, setup.optimizers, example(setup))
+    given = setup.method.model.given
     if is_first:
         record(run, config, setup)
-        introduce(config, setup, without(state, frozen))
+        introduce(config, setup, shapes)
     with contextlib.ExitStack() as stack:
         latest = stack.enter_context(Checkpoints(run.path / "latest"))
         best = stack.enter_context(Checkpoints(run.path / "best"))
-        state, progress = restore(latest, best, state, frozen)
+        state, progress = restore(latest, best, shapes, fresh, given)
         writer, report = None, _say_nothing
         if is_first:
             writer = stack.enter_context(MetricWriter(run.path, resume_after=progress.step))
@@ -95,7 +95,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
                 Display(steps, setup.plan.steps_per_epoch, progress.step, launched or time.time())
             )
         body = make_train_step(setup.method, setup.optimizers, parallel.all_sum)
-        books = Run(setup.plan, latest, best, writer, report, frozen, progress)
+        books = Run(setup.plan, latest, best, writer, report, tuple(given), progress)
         program = Program(parallel.data_parallel(body, donate=True))
         batches = map(parallel.shard, stream(setup.batches, progress.step))
         loop = Loop(program, [books], make_evaluate(setup, [evaluation_key(config)]))
@@ -108,7 +108,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
 def prepare(config: ConfigDict, data: Data) -> Setup:
     """Build the model, the method and the batches."""
     check_best_by(config.training.best_by, measured(annotated=bool(data.dev.annotated.any())))
-    model = assemble.make_model(config, data.table, len(data.labels))
+    model = assemble_model.make_model(config, data.inputs, len(data.labels))
     method = assemble.make_method(config, model)
     part = {"process": jax.process_index(), "processes": jax.process_count()}
     batches = assemble.make_train_batches(config, data.train, **part)
@@ -128,7 +128,9 @@ def prepare(config: ConfigDict, data: Data) -> Setup:
     return Setup(
         data=data,
         method=method,
-        optimizers=assemble.make_optimizers(config, method),
+        optimizers=assemble.make_optimizers(
+            config, method, steps=plan.epochs * plan.steps_per_epoch
+        ),
         batches=batches,
         dev_batches=assemble.make_evaluation_batches(config, data.dev, **part),
         plan=plan,
@@ -150,22 +152,20 @@ def read_data(config: ConfigDict, run: RunDirectory) -> Data:
     facts = {"train": _facts(train_source), "dev": _facts(dev_source)}
     if run.exists:
         check_unchanged(facts, run)
-        vocabulary, table = run.read_vocabulary()
+        inputs = run.read_inputs()
     else:
-        make = assemble.make_vocabulary
-        vocabulary, table = cached_vocabulary(cache, config, train_source, make)
+        inputs = assemble_model.make_inputs(config, train_source, cache)
     limits = {"max_length": config.data.max_length, "too_long": config.data.too_long}
 
     def encode(source: Source, name: str) -> EncodedTexts:
-        made = partial(encode_texts, source, vocabulary, name=name, **limits)
-        return cached_texts(cache, source, vocabulary.fingerprint, limits, made)
+        made = partial(inputs.encode, source, name=name, **limits)
+        return cached_texts(cache, source, inputs.fingerprint, limits, made)
 
     return Data(
         train=encode(train_source, "train"),
         dev=encode(dev_source, "dev"),
         labels=labels,
-        vocabulary=vocabulary,
-        table=table,
+        inputs=inputs,
         facts=facts,
     )
 
@@ -205,26 +205,29 @@ def record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
         run.write_config(config)
     else:
         data = setup.data
-        run.create(config, manifest(config, data.labels, data.facts), data.vocabulary, data.table)
+        run.create(config, manifest(config, data.labels, data.facts), data.inputs)
 
 
 def restore(
-    latest: Checkpoints, best: Checkpoints, state: TrainState, frozen: tuple[str, ...]
+    latest: Checkpoints,
+    best: Checkpoints,
+    shapes: TrainState,
+    fresh: Callable[[], TrainState],
+    given: Params,
 ) -> tuple[TrainState, Progress]:
-    """The newest good checkpoint with the frozen groups put back, or the fresh state."""
-    found = latest.restore(without(state, frozen))
+    """The newest good checkpoint with the given groups put back, or a fresh state."""
+    found = latest.restore(without(shapes, tuple(given)))
     if found is None:
         latest.delete_after(-1)
         best.delete_after(-1)
-        return state, Progress()
+        return fresh(), Progress()
     step, restored, progress = found
     for checkpoints in (latest, best):
         checkpoints.delete_after(step)
     if progress["best_step"] == step and step not in best.steps:
         best.save(step, restored, progress)  # a kill came between the two
-    kept = {group: state.params[group] for group in frozen}
     logger.info("going on after step %d", step)
-    return restored._replace(params=restored.params | kept), Progress(**progress)
+    return restored._replace(params=restored.params | given), Progress(**progress)
 
 
 def make_evaluate(setup: Setup, keys: Sequence[Array | None]) -> EvaluateFn:
@@ -244,13 +247,13 @@ def evaluation_key(config: ConfigDict) -> Array | None:
 
 
 def introduce(
-    config: ConfigDict, setup: Setup, trained: TrainState, seeds: str | None = None
+    config: ConfigDict, setup: Setup, shapes: TrainState, seeds: str | None = None
 ) -> None:
     """Say what will be done: device, data, sizes."""
     data = setup.data
-    count = sum(leaf.size for leaf in jax.tree.leaves(trained.params))
+    trained = without(shapes, tuple(setup.method.model.given)).params
+    count = sum(leaf.size for leaf in jax.tree.leaves(trained))
     devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
-    share = float((data.train.ids > 0).mean())
     print(f"{config.method} ({config.preset}), {seeds or f'seed {config.seed}'}, on {devices}")
     print(
         f"train {len(setup.batches.indices)} of {len(data.train)} texts "
@@ -258,7 +261,7 @@ def introduce(
         f"({data.dev.truncated} cut), labels {', '.join(data.labels)}"
     )
     print(
-        f"{len(data.vocabulary) - 1} words cover {100 * share:.1f} % of the training tokens; "
+        f"{data.inputs.describe(data.train)}; "
         f"{count} trained parameters; {setup.plan.steps_per_epoch} steps an epoch"
     )
 

@@ -31,9 +31,9 @@ from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.display import Display
 from n2r_jax.training.loop import Loop, Program
 from n2r_jax.training.metrics import MetricWriter
-from n2r_jax.training.run import Progress, Run, without
+from n2r_jax.training.run import Progress, Run
 from n2r_jax.training.several import Several
-from n2r_jax.training.state import Optimizers, TrainState, create_state
+from n2r_jax.training.state import Optimizers, TrainState, create_state, state_shapes
 
 
 class Opened(NamedTuple):
@@ -59,13 +59,13 @@ def train_several(config: ConfigDict, workdir: str, launched: float | None = Non
     with contextlib.ExitStack() as stack:
         opened = _open(members, Path(workdir), stack)
         first = opened[0].setup
-        fresh = [_fresh(o, first) for o in opened]
-        frozen = tuple(g for g in fresh[0].params if g not in first.method.trained)
+        frozen = tuple(first.method.model.given)
+        shapes = state_shapes(first.method, first.optimizers, single.example(first))
         for o in opened:
             single.record(o.directory, o.member.config, o.setup)
         names = ", ".join(member.name for member in members)
-        single.introduce(config, first, without(fresh[0], frozen), f"{len(members)} runs: {names}")
-        states, progress = _restore(opened, fresh, frozen)
+        single.introduce(config, first, shapes, f"{len(members)} runs: {names}")
+        states, progress = _restore(opened, shapes)
         runs = _runs(opened, progress, frozen, stack, launched or time.time())
         together = _together(members, states, runs, frozen)
         program = _program(config, opened, frozen)
@@ -103,19 +103,19 @@ def _open(members: Sequence[Member], workdir: Path, stack: contextlib.ExitStack)
 
 
 def _restore(
-    opened: Sequence[Opened], fresh: Sequence[TrainState], frozen: tuple[str, ...]
+    opened: Sequence[Opened], shapes: TrainState
 ) -> tuple[list[TrainState], list[Progress]]:
     """Every run where it was; a kill may have come between two saves, so all that go on step back
     to the earliest of them.
     """
-    states, progress = list(fresh), [Progress() for _ in opened]
+    first = opened[0].setup
 
-    def read(index: int) -> None:
-        o = opened[index]
-        states[index], progress[index] = single.restore(o.latest, o.best, fresh[index], frozen)
+    def read(o: Opened) -> tuple[TrainState, Progress]:
+        return single.restore(
+            o.latest, o.best, shapes, partial(_fresh, o, first), first.method.model.given
+        )
 
-    for index in range(len(opened)):
-        read(index)
+    states, progress = (list(column) for column in zip(*map(read, opened), strict=True))
     while (
         len(steps := {p.step for o, p in zip(opened, progress, strict=True) if _goes_on(o, p)}) > 1
     ):
@@ -123,7 +123,7 @@ def _restore(
             if _goes_on(o, progress[index]) and progress[index].step > min(steps):
                 o.latest.delete_after(min(steps))
                 o.best.delete_after(min(steps))
-                read(index)
+                states[index], progress[index] = read(o)
     return states, progress
 
 
@@ -166,12 +166,14 @@ def _together(
 
 
 def _program(config: ConfigDict, opened: Sequence[Opened], frozen: tuple[str, ...]) -> Program:
-    model = opened[0].setup.method.model
+    model, plan = opened[0].setup.method.model, opened[0].setup.plan
+    steps = plan.epochs * plan.steps_per_epoch
 
     def build(values: Mapping[str, Any]) -> tuple[Method, Optimizers]:
         varied = {name: value for name, value in values.items() if name != "learning_rate"}
         method = assemble.make_method(config, model, varied)
-        return method, assemble.make_optimizers(config, method, values.get("learning_rate"))
+        rate = values.get("learning_rate")
+        return method, assemble.make_optimizers(config, method, rate, steps)
 
     def retire(together: Several, run: int) -> Several:
         active = np.array(jax.device_get(together.active))

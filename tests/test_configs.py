@@ -6,8 +6,10 @@ import pathlib
 
 import pytest
 
-from n2r_jax import assemble
+from n2r_jax import assemble, assemble_model
+from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
+from n2r_jax.inputs import WordInputs
 from n2r_jax.presets import describe, switches
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
@@ -76,8 +78,9 @@ def test_a_name_that_does_not_exist_is_told(field, value, told):
     config = load("test")
     with config.unlocked():
         config.update_from_flattened_dict({field: value})
+    inputs = WordInputs(Vocabulary(("a", "b")), np.zeros((3, 16), np.float32))
     with pytest.raises(UserError, match=told):
-        model = assemble.make_model(config, np.zeros((3, 16), np.float32), 2)
+        model = assemble_model.make_model(config, inputs, 2)
         assemble.make_method(config, model)
 
 
@@ -93,5 +96,5 @@ def test_scaled_vectors_have_one_length_and_the_unknown_word_stays_zero():
 
     table = np.array([[0, 0], [3, 4], [0.1, 0]], np.float32)
     np.testing.assert_allclose(
-        assemble.scale_vectors(table, 2.0), [[0, 0], [1.2, 1.6], [2, 0]], rtol=1e-6
+        assemble_model.scale_vectors(table, 2.0), [[0, 0], [1.2, 1.6], [2, 0]], rtol=1e-6
     )

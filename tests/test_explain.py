@@ -115,7 +115,7 @@ def test_certificate_no_unselected_token_has_a_say(selecting):
     mask = trained.rationalize(texts).mask.astype(np.float32)
     assert 0 < mask.sum() < mask.size
     batch = texts.batch(range(40), 40, mask.shape[1])
-    others = rng.integers(1, len(trained.vocabulary), batch.tokens.shape).astype(np.int32)
+    others = rng.integers(1, len(trained.inputs.vocabulary), batch.tokens.shape).astype(np.int32)
     changed = batch._replace(tokens=np.where(mask > 0, batch.tokens, others))
     assert (changed.tokens != batch.tokens).mean() > 0.3
     params = jax.tree.map(jnp.asarray, jax.device_get(trained.params))

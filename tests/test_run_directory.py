@@ -46,18 +46,18 @@ def test_a_cut_file_is_named(run, name):
     path = run.path / name
     path.write_text(path.read_text()[:-20])
     with pytest.raises(DataError, match=name):
-        run.read_config(), run.read_vocabulary()
+        run.read_config(), run.read_inputs()
 
 
 def test_altered_vectors_are_noticed(run):
-    words, table = run.read_vocabulary()
-    assert len(words) == len(table)
-    changed = table.copy()
+    inputs = run.read_inputs()
+    assert len(inputs.vocabulary) == len(inputs.table)
+    changed = inputs.table.copy()
     changed[3, 0] += 1e-3
     with (run.path / "embedding.npy").open("wb") as file:
         np.save(file, changed)
     with pytest.raises(DataError, match="does not match its checksum"):
-        run.read_vocabulary()
+        run.read_inputs()
 
 
 def test_a_run_that_was_not_sealed_is_no_run(run):

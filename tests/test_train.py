@@ -162,7 +162,7 @@ IMPOSSIBLE = {
     "training__learning_rate": (0.0, "learning_rate is 0.0; it must be a number above 0"),
     "training__epochs": (0, "epochs is 0"),
     "model__dropout": (1.0, "dropout is 1.0"),
-    "model__name": ("lstm", "model.name 'lstm' is unknown"),
+    "model__name": ("lstm", "model.name is 'lstm'; it must be gru or transformer"),
     "method": ("n3r", "method 'n3r' is unknown; choose .*n2r_mmi"),
     "objective__continuity": ("max", "continuity 'max' is unknown"),
     "data__name": ("books", "data.name 'books' is unknown"),

@@ -184,7 +184,7 @@ def code_fingerprint() -> str:
     """
     here = pathlib.Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(here.glob("*.py")), here.parent / "assemble.py"):
+    for path in (*sorted(here.glob("*.py")), here.parent / "assemble_model.py"):
         digest.update(path.name.encode() + path.read_bytes())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}".encode())

@@ -42,5 +42,9 @@ class RationaleModel:
     """Trained parameter groups that `encode` reads."""
     shared: tuple[str, ...] = ()
     """Parameter groups that are part of extractor and predictor alike."""
+    draw: Callable[[Array, Batch], Params] | None = None
+    """Like `init`, but random throughout, where `init` reads pretrained parameters from a disk."""
+    layers: int = 0
+    """Of the pretrained encoder inside, if there is one: its learning rates may go by depth."""
     given: Params = dataclasses.field(default_factory=dict)
     """Parameter groups that nothing trains, like word vectors."""

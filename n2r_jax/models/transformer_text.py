@@ -15,6 +15,7 @@ The predictor is shown its selection in one of three ways:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import jax
@@ -22,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch, Pieces
-from n2r_jax.models.encoders.interface import Encoded, Encoder, EncoderParams
+from n2r_jax.models.encoders.interface import Encoded, Encoder, EncoderParams, depth_of
 from n2r_jax.models.encoders.layers import Dense, drop
 from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
 
@@ -51,34 +52,44 @@ class TransformerText:
     """One encoder for both, the parameter group 'encoder'; heads are always their own."""
     encoder_drops: bool = False
     """The encoder has dropout of its own, so that no two passes of it are alike."""
-    pretrained: EncoderParams | None = dataclasses.field(default=None, repr=False)
-    """What both encoders start from; None: random parameters."""
+    frozen: int = 0
+    """The lowest so many parts of an encoder get no gradient: 1 the embeddings, 2 layer_0 too."""
+    pretrained: Callable[[], EncoderParams] | None = None
+    """Reads what both encoders start from; None: random parameters."""
 
     def model(self) -> RationaleModel:
         """The pure functions. Features are shared by updates where the encoder drops nothing."""
         owner = "encoder" if self.shared else "extractor"
         return RationaleModel(
             init=self.init,
+            draw=self.draw,
             encode=self._nothing if self.encoder_drops else self.encode,
             score=self.score,
             predict=self.predict,
             selectable=lambda batch: batch.valid,
             encodes=() if self.encoder_drops else (owner,),
             shared=("encoder",) if self.shared else (),
+            layers=self.extractor.layers,
         )
 
     def init(self, key: Array, batch: Batch) -> Params:
         """Parameters by group: pretrained encoders, fresh heads."""
-        del batch
+        return self._groups(key, self._start)
+
+    def draw(self, key: Array, batch: Batch) -> Params:
+        """Parameters by group, all of them random."""
+        return self._groups(key, self.extractor.init)
+
+    def _groups(self, key: Array, start: Callable[[Array], EncoderParams]) -> Params:
         keys = jax.random.split(key, 4)
         extractor = {"head": self._scorer.init(keys[0], self._example)["params"]}
         predictor = {"head": self._classifier.init(keys[1], self._example)["params"]}
         if self.shared:
-            shared = {"encoder": self._start(keys[2])}
+            shared = {"encoder": start(keys[2])}
             return shared | {"extractor": extractor, "predictor": predictor}
         return {
-            "extractor": extractor | {"encoder": self._start(keys[2])},
-            "predictor": predictor | {"encoder": self._start(keys[3])},
+            "extractor": extractor | {"encoder": start(keys[2])},
+            "predictor": predictor | {"encoder": start(keys[3])},
         }
 
     def encode(self, params: Params, batch: Batch) -> Float[Array, "b p h"]:
@@ -125,14 +136,18 @@ class TransformerText:
         return jnp.zeros((1, self.extractor.hidden_size))
 
     def _start(self, key: Array) -> EncoderParams:
-        # A copy each: a training step gives its buffers up, and none may be given up twice.
-        given = self.pretrained
-        return (
-            jax.jit(self.extractor.init)(key) if given is None else jax.tree.map(jnp.array, given)
-        )
+        if self.pretrained is None:
+            return jax.jit(self.extractor.init)(key)
+        # Arrays of its own: a training step gives its buffers up, and none can be given up twice.
+        return jax.tree.map(jnp.array, self.pretrained())
 
     def _encoder(self, params: Params, group: str) -> EncoderParams:
-        return params["encoder"] if self.shared else params[group]["encoder"]
+        own = params["encoder"] if self.shared else params[group]["encoder"]
+        layers = self.extractor.layers
+        return {
+            name: jax.lax.stop_gradient(part) if depth_of((name,), layers) < self.frozen else part
+            for name, part in own.items()
+        }
 
     @staticmethod
     def _nothing(params: Params, batch: Batch) -> tuple[()]:

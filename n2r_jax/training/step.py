@@ -56,6 +56,8 @@ def make_train_step(method: Method, optimizers: Optimizers, all_sum: AllSum) -> 
 
 def encode(method: Method, params: Params, batch: Batch) -> Encoded:
     """Run the encoder once, ready to be differentiated by any update that trains it."""
+    if not set(method.model.encodes) <= params.keys():
+        return Encoded((), lambda _: ({},))  # a method without an extractor
     own = {group: params[group] for group in method.model.encodes if group in method.trained}
     features, pull_back = jax.vjp(lambda p: method.model.encode(params | p, batch), own)
     return Encoded(features, pull_back)

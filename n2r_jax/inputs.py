@@ -1,0 +1,162 @@
+"""How texts become arrays for a model: words with vectors, or pieces for a pretrained encoder.
+
+What a run needs for it stands in its directory, beside the parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from n2r_jax.data.encoding import EncodedTexts, TooLong, encode_texts
+from n2r_jax.data.pieces import PieceTokenizer, encode_pieces
+from n2r_jax.data.records import Record, Source
+from n2r_jax.data.vocabulary import Vocabulary
+from n2r_jax.errors import DataError
+
+COPY_AGAIN = "copy it again from the run that wrote it"
+Checksums = dict[str, int]
+"""File name -> CRC-32 of its bytes."""
+
+
+class Inputs(Protocol):
+    """Encodes texts for one kind of model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hex digest of all that encoding depends on, besides the limits."""
+        ...
+
+    def encode(
+        self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
+    ) -> EncodedTexts:
+        """Texts as arrays; see `encode_texts`."""
+        ...
+
+    def save(self, directory: pathlib.Path) -> Checksums:
+        """Write the files that `read_inputs` reads; their checksums."""
+        ...
+
+    def describe(self, texts: EncodedTexts) -> str:
+        """What to tell of the training texts, as the beginning of a sentence."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class WordInputs:
+    """Words of a vocabulary and the embedding's rows."""
+
+    vocabulary: Vocabulary
+    table: Float[np.ndarray, "v e"]
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the words."""
+        return self.vocabulary.fingerprint
+
+    def encode(
+        self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
+    ) -> EncodedTexts:
+        """Look every word up."""
+        limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
+        return encode_texts(records, self.vocabulary, **limits)
+
+    def save(self, directory: pathlib.Path) -> Checksums:
+        """Write vocabulary.json and embedding.npy."""
+        self.vocabulary.save(directory / "vocabulary.json")
+        path = directory / "embedding.npy"
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.save(file, self.table, allow_pickle=False)
+        partial.replace(path)
+        return {path.name: _checksum(path)}
+
+    @classmethod
+    def load(cls, directory: pathlib.Path, checksums: Checksums) -> WordInputs:
+        """Read what `save` wrote; raises DataError if either was altered."""
+        vocabulary = Vocabulary.load(directory / "vocabulary.json")
+        path = _unaltered(directory / "embedding.npy", checksums)
+        try:
+            table = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot be read ({error})", file=path, mend=COPY_AGAIN) from error
+        if len(table) != len(vocabulary):
+            raise DataError("has not one row a word", file=path, mend=COPY_AGAIN)
+        return cls(vocabulary, table)
+
+    def describe(self, texts: EncodedTexts) -> str:
+        """How many of the tokens are known."""
+        share = 100 * float((texts.ids > 0).mean())
+        return f"{len(self.vocabulary) - 1} words cover {share:.1f} % of the training tokens"
+
+
+@dataclasses.dataclass(frozen=True)
+class PieceInputs:
+    """The tokeniser of a pretrained encoder, and the encoder's config.json."""
+
+    tokenizer: PieceTokenizer
+    encoder: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the tokeniser."""
+        return self.tokenizer.fingerprint
+
+    def encode(
+        self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
+    ) -> EncodedTexts:
+        """Cut every word into pieces."""
+        limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
+        return encode_pieces(records, self.tokenizer, **limits)
+
+    def save(self, directory: pathlib.Path) -> Checksums:
+        """Write tokenizer.json and encoder.json."""
+        self.tokenizer.save(directory / "tokenizer.json")
+        path = directory / "encoder.json"
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(dict(self.encoder), indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+        return {name: _checksum(directory / name) for name in ("tokenizer.json", "encoder.json")}
+
+    @classmethod
+    def load(cls, directory: pathlib.Path, checksums: Checksums) -> PieceInputs:
+        """Read what `save` wrote; raises DataError if either was altered."""
+        tokenizer = PieceTokenizer.load(_unaltered(directory / "tokenizer.json", checksums))
+        path = _unaltered(directory / "encoder.json", checksums)
+        return cls(tokenizer, json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of_pretrained(cls, directory: pathlib.Path) -> PieceInputs:
+        """The tokeniser and config of a Hugging Face directory."""
+        from n2r_jax.models.pretrained import read_config
+
+        config = read_config(directory)
+        return cls(PieceTokenizer.load(directory / "tokenizer.json"), config)
+
+    def describe(self, texts: EncodedTexts) -> str:
+        """How many pieces a word is."""
+        assert texts.pieces is not None
+        pieces = len(texts.pieces.ids) / max(len(texts.ids), 1)
+        kind = self.encoder.get("model_type")
+        return f"{kind} of {self.encoder.get('hidden_size')} units, {pieces:.2f} pieces a word"
+
+
+def _unaltered(path: pathlib.Path, checksums: Checksums) -> pathlib.Path:
+    try:
+        intact = _checksum(path) == checksums[path.name]
+    except (OSError, KeyError) as error:
+        raise DataError(f"cannot be read ({error})", file=path, mend=COPY_AGAIN) from error
+    if not intact:
+        raise DataError("does not match its checksum", file=path, mend=COPY_AGAIN)
+    return path
+
+
+def _checksum(path: pathlib.Path) -> int:
+    return zlib.crc32(path.read_bytes())

@@ -1,0 +1,102 @@
+"""One Adam for each parameter group; for pretrained encoders with a schedule and rates by depth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from n2r_jax.models.encoders.interface import Path, depth_of
+
+RateOf = Callable[[Path], float]
+"""(path of a parameter in its group) -> its learning rate as a multiple of the group's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How the learning rate goes over a run, by a group's own count of updates.
+
+    It rises linearly over the first `warmup` (a share of all), then stays, or falls to 0 as a line
+    or as half a cosine.
+    """
+
+    name: str = "constant"
+    warmup: float = 0.0
+    steps: int = 1
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is nothing to count."""
+        return self.name == "constant" and self.warmup == 0
+
+    def factor(self, count: Array) -> Array:
+        """What the learning rate is multiplied by at update `count`, from 0."""
+        warm = self.warmup * self.steps
+        rising = jnp.minimum(1.0, (count + 1) / jnp.maximum(warm, 1.0))
+        left = jnp.clip((self.steps - count) / jnp.maximum(self.steps - warm, 1.0), 0.0, 1.0)
+        falling = {"constant": 1.0, "linear": left, "cosine": 0.5 - 0.5 * jnp.cos(jnp.pi * left)}
+        return rising * falling[self.name]
+
+
+SCHEDULES = ("constant", "linear", "cosine")
+
+
+def adam(
+    rate: Any,
+    schedule: Schedule,
+    *,
+    weight_decay: float = 0.0,
+    clip_norm: float = 0.0,
+    rate_of: RateOf | None = None,
+) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba 2015), decoupled weight decay of matrices, the group's gradient clipped.
+
+    rate: may be a traced number. weight_decay, clip_norm: 0 leaves them out.
+    """
+    chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
+    chain.append(optax.scale_by_adam())
+    if weight_decay:
+        chain.append(optax.add_decayed_weights(weight_decay, mask=_matrices))
+    if rate_of is not None:
+        chain.append(scale_by_path(rate_of))
+    if schedule.is_constant:
+        chain.append(optax.scale_by_learning_rate(rate))
+    else:
+        chain.append(
+            optax.scale_by_schedule(lambda count: -rate * schedule.factor(jnp.asarray(count)))
+        )
+    return optax.chain(*chain)
+
+
+def scale_by_path(rate_of: RateOf) -> optax.GradientTransformation:
+    """Multiply every parameter's change by a number that depends on where it stands."""
+
+    def update(changes: Any, params: Any = None) -> Any:
+        def scaled(path: Any, change: Array) -> Array:
+            return change * rate_of(tuple(str(getattr(p, "key", p)) for p in path))
+
+        return jax.tree_util.tree_map_with_path(scaled, changes)
+
+    return optax.stateless(update)
+
+
+def rate_of(path: Path, *, layers: int, decay: float, frozen: int, head: float) -> float:
+    """The learning rate of a parameter of extractor, predictor or encoder by how deep it lies.
+
+    decay ** (layers + 1 - depth), depth 0 for the embeddings and i + 1 for layer i (Howard and
+    Ruder 2018, section 3.2); 0 below depth `frozen`; `head` for what is above the encoder.
+    """
+    if path[0] == "head":
+        return head
+    depth = depth_of(path[1:] if path[0] == "encoder" else path, layers)
+    return 0.0 if depth < frozen else decay ** (layers + 1 - depth)
+
+
+def _matrices(params: Any) -> Any:
+    """Biases and LayerNorm's scales are not decayed."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
