@@ -63,6 +63,14 @@ class EncodedTexts:
         """What each text needs to be padded to: its tokens, or its pieces."""
         return np.diff(self.starts if self.pieces is None else self.pieces.starts)
 
+    def with_own_words(self) -> tuple[Int32[np.ndarray, " w"], EncodedTexts]:
+        """The ids that occur, ascending from 0, and these texts with places among them as ids."""
+        occurs = np.bincount(self.ids, minlength=1) > 0
+        occurs[0] = True  # padding
+        places = np.cumsum(occurs, dtype=np.int32) - 1
+        own = dataclasses.replace(self, ids=places[self.ids])
+        return np.flatnonzero(occurs).astype(np.int32), own
+
     def batch(
         self, indices: Sequence[int] | np.ndarray, rows: int, length: int, first_row: int = 0
     ) -> Batch:

@@ -72,3 +72,13 @@ def test_a_batch_too_short_for_a_text_is_refused():
     texts = encode_texts(RECORDS, VOCABULARY, max_length=10)
     with pytest.raises(ValueError, match="a text of 4 does not fit in rows of 3"):
         texts.batch([1, 0], rows=2, length=3)
+
+
+def test_own_words_are_those_that_occur_and_keep_every_text():
+    texts = encode_texts(RECORDS, Vocabulary(("a", "the", "b", "beer", "bad", "c")), max_length=10)
+    words, own = texts.with_own_words()
+    assert words.tolist() == [0, 2, 4, 5]
+    np.testing.assert_array_equal(words[own.ids], texts.ids)
+    assert own.ids.dtype == texts.ids.dtype
+    empty = encode_texts([], VOCABULARY, max_length=3)
+    assert empty.with_own_words()[0].tolist() == [0]
