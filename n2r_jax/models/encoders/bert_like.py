@@ -64,6 +64,10 @@ class Shape:
     spread: float = INITIAL_SPREAD
     scale_words: float = 1.0
     """What word vectors are multiplied by before positions are added (BigBird may ask for it)."""
+    drops_before_norm: bool = False
+    """Whether embeddings are dropped out before their LayerNorm (BigBird), not after it."""
+    projection_bias: bool = True
+    """Whether queries, keys and values have a bias."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -108,8 +112,10 @@ class Embeddings(nn.Module):
             table = self.param("segment", init, (shape.segments, shape.hidden), jnp.float32)
             kind = jnp.minimum(segments, shape.segments - 1)
             x = x + jax.nn.one_hot(kind, shape.segments) @ table  # its gradient needs no scatter
-        x = LayerNorm(shape.hidden, shape.epsilon, self.options.dtype, name="norm")(x)
-        return drop(x, key, row, self.options.dropout)
+        norm = LayerNorm(shape.hidden, shape.epsilon, self.options.dtype, name="norm")
+        if shape.drops_before_norm:
+            return norm(drop(x, key, row, self.options.dropout))
+        return drop(norm(x), key, row, self.options.dropout)
 
 
 class Attention(nn.Module):
@@ -131,11 +137,11 @@ class Attention(nn.Module):
         shape, options = self.shape, self.options
         for_shares, for_output = split_key(key, 2)
 
-        def dense(name: str) -> Dense:
-            return Dense(shape.hidden, shape.hidden, options.dtype, spread=shape.spread, name=name)
+        def dense(name: str, bias: bool = True) -> Dense:
+            return Dense(shape.hidden, shape.hidden, options.dtype, bias, shape.spread, name=name)
 
         parts = (
-            dense(name)(x).reshape(*x.shape[:2], shape.heads, -1)
+            dense(name, shape.projection_bias)(x).reshape(*x.shape[:2], shape.heads, -1)
             for name in ("query", "key", "value")
         )
         drawn = self.attend(*parts, visible, options, for_shares, row)

@@ -13,19 +13,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from n2r_jax.kernels.attention import LARGEST_EXPONENT, Heads
-from n2r_jax.kernels.dropout import dropout
+from n2r_jax.kernels.attention import Heads
+from n2r_jax.models.encoders.blocks import (
+    Blocks,
+    from_blocks,
+    in_blocks,
+    key_weights,
+    pad_pieces,
+    scaled,
+    shares,
+)
 from n2r_jax.models.encoders.interface import EncoderOptions
 from n2r_jax.models.encoders.layers import split_key
-
-Blocks = Float[Array, "b n c s d"]
-"""What heads attend with, cut into c blocks of s pieces."""
-
-HIDDEN = -1e30
-"""Added to an invisible piece's score: exp of it is 0, yet no row is empty."""
-
-LEAST_TOTAL = 1e-15
-"""Of weights: of pieces that count less than this altogether the gradient could overflow."""
 
 
 def is_sparse(pieces: int, block: int, random: int) -> bool:
@@ -73,16 +72,16 @@ def attend_blocks(
 ) -> Heads:
     """What every piece draws from the visible pieces of the blocks that it attends to.
 
-    Shapes: p a multiple of `block`, p / block >= 5 + random. As in `attend`, options say whether
-    gradients reach `visible`. Without a key every random block is the first block, which then
-    counts 1 + random times: so do Hugging Face's models in inference, whose plan is all zeros.
-    Results at invisible pieces are 0, as there, except with options.soft_visibility: there a result
-    follows `visible` without a jump at 0.
+    Shapes: any p of more than (4 + random) blocks; it is padded to whole blocks. As in `attend`,
+    options say whether gradients reach `visible`. Without a key every random block is the first
+    block, which then counts 1 + random times: so do Hugging Face's models in inference, whose plan
+    is all zeros. Results at invisible pieces are 0, as there, except with options.soft_visibility:
+    there a result follows `visible` without a jump at 0.
     """
     for_blocks, for_ends, for_middle = split_key(key, 3)
-    q, k, v = (_in_blocks(x, block) for x in (queries, keys, values))
-    weight = visible if options.soft_visibility else (visible > 0)
-    weight = weight.astype(jnp.float32).reshape(visible.shape[0], 1, -1, block, 1)
+    q, k, v = (in_blocks(pad_pieces(x, block), block) for x in (queries, keys, values))
+    weight = pad_pieces(key_weights(visible, options), block)
+    weight = weight.reshape(visible.shape[0], 1, -1, block, 1)
     chosen = None
     if for_blocks is not None and random:
         chosen = random_blocks(for_blocks, q.shape[1], q.shape[2], random)
@@ -92,17 +91,11 @@ def attend_blocks(
     of_middle = jax.checkpoint(partial(_of_middle, options=options, repeats=repeats))
     ends = of_ends(q, k, v, weight, for_ends, row)
     middle = of_middle(q, k, v, weight, chosen, for_middle, row)
-    drawn = jnp.concatenate([ends[:, :, :1], middle, ends[:, :, 1:]], axis=2)
-    drawn = drawn.transpose(0, 2, 3, 1, 4).reshape(queries.shape)
+    drawn = from_blocks(jnp.concatenate([ends[:, :, :1], middle, ends[:, :, 1:]], axis=2))
+    drawn = drawn[:, : visible.shape[1]]
     if options.soft_visibility:
         return drawn
     return jnp.where((visible > 0)[:, :, None, None], drawn, 0)
-
-
-def _in_blocks(x: Heads, block: int) -> Blocks:
-    """Heads first, then blocks: what the matrix products go over."""
-    rows, pieces, heads, depth = x.shape
-    return x.reshape(rows, pieces // block, block, heads, depth).transpose(0, 3, 1, 2, 4)
 
 
 def _ends(x: Blocks) -> Float[Array, "b n ends d"]:
@@ -120,18 +113,6 @@ def _beside(x: Blocks, chosen: Int[Array, "n middle r"] | None) -> Float[Array, 
     return jnp.concatenate(near, axis=3)
 
 
-def _shares(
-    scores: Float[Array, "*n q k"], weight: Float[Array, "*n q k"], soft: bool
-) -> Float[Array, "*n q k"]:
-    """w_k exp(s_k) / sum_j w_j exp(s_j), with gradients to w where `soft`."""
-    if not soft:
-        return jax.nn.softmax(scores + jnp.where(weight > 0, jnp.log(weight), HIDDEN))
-    highest = jnp.where(weight > 0, scores, -jnp.inf).max(-1, keepdims=True)
-    highest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(highest), highest, 0.0))
-    drawn = weight * jnp.exp(jnp.minimum(scores - highest, LARGEST_EXPONENT))
-    return drawn / jnp.maximum(drawn.sum(-1, keepdims=True), LEAST_TOTAL)
-
-
 def _of_ends(
     q: Blocks,
     k: Blocks,
@@ -145,10 +126,9 @@ def _of_ends(
     """What the first and the last block draw from all pieces."""
     rows, heads, blocks, block, depth = k.shape
     k, v = (x.reshape(rows, heads, blocks * block, depth) for x in (k, v))
-    scores = _scores("bnqd,bnkd->bnqk", _ends(q), k)
-    shares = _shares(scores, weight.reshape(rows, 1, 1, -1), options.soft_visibility)
-    shares = dropout(shares, key, row, options.attention_dropout, layout="bhtf")
-    drawn = jnp.einsum("bnqk,bnkd->bnqd", shares.astype(v.dtype), v)
+    scores = scaled("bnqd,bnkd->bnqk", _ends(q), k)
+    share = shares(scores, weight.reshape(rows, 1, 1, -1), options, key, row).astype(v.dtype)
+    drawn = jnp.einsum("bnqk,bnkd->bnqd", share, v)
     return drawn.reshape(rows, heads, 2, block, depth)
 
 
@@ -167,23 +147,14 @@ def _of_middle(
     """What the other blocks draw from the global blocks, their neighbours and random ones."""
     q, ends = q[:, :, 1:-1], 2 * q.shape[3]
     scores = [
-        _scores("bnmqd,bnkd->bnmqk", q, _ends(k)),
-        _scores("bnmqd,bnmkd->bnmqk", q, _beside(k, chosen)),
+        scaled("bnmqd,bnkd->bnmqk", q, _ends(k)),
+        scaled("bnmqd,bnmkd->bnmqk", q, _beside(k, chosen)),
     ]
     weights = _weights_of_middle(weight, chosen, repeats)
-    shares = _shares(jnp.concatenate(scores, -1), weights, options.soft_visibility)
-    by_piece = shares.reshape(*q.shape[:2], -1, shares.shape[-1])
-    by_piece = dropout(by_piece, key, row, options.attention_dropout, layout="bhtf")
-    shares = by_piece.reshape(shares.shape).astype(v.dtype)
-    return jnp.einsum("bnmqk,bnkd->bnmqd", shares[..., :ends], _ends(v)) + jnp.einsum(
-        "bnmqk,bnmkd->bnmqd", shares[..., ends:], _beside(v, chosen)
+    share = shares(jnp.concatenate(scores, -1), weights, options, key, row).astype(v.dtype)
+    return jnp.einsum("bnmqk,bnkd->bnmqd", share[..., :ends], _ends(v)) + jnp.einsum(
+        "bnmqk,bnmkd->bnmqd", share[..., ends:], _beside(v, chosen)
     )
-
-
-def _scores(pattern: str, queries: Array, keys: Array) -> Array:
-    """Scaled products, summed in float32."""
-    products = jnp.einsum(pattern, queries, keys, preferred_element_type=jnp.float32)
-    return products * queries.shape[-1] ** -0.5
 
 
 def _weights_of_middle(
