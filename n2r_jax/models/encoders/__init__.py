@@ -9,12 +9,14 @@ from n2r_jax.errors import UserError
 from n2r_jax.models.encoders.bert import make_bert
 from n2r_jax.models.encoders.bigbird import make_bigbird
 from n2r_jax.models.encoders.interface import Encoder, EncoderOptions
+from n2r_jax.models.encoders.modernbert import make_modernbert
 
 FAMILIES: Mapping[str, Callable[[Mapping[str, Any], EncoderOptions], Encoder]] = {
     "bert": make_bert,
     "distilbert": make_bert,
     "roberta": make_bert,
     "big_bird": make_bigbird,
+    "modernbert": make_modernbert,
 }
 """What config.json calls `model_type` -> what makes such an encoder."""
 
