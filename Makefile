@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-fast bench lint clean
+.PHONY: setup demo test test-fast bench bench-growth lint clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,9 @@ test-fast: setup
 
 bench: setup
 	$(BIN)/python -m experiments.bench
+
+bench-growth: setup
+	$(BIN)/python -m experiments.bench_growth
 
 lint: setup
 	$(BIN)/ruff check .

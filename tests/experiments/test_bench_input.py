@@ -34,6 +34,7 @@ def fed(monkeypatch):
     return turns
 
 
+@pytest.mark.slow
 def test_every_round_feeds_the_same_batches_to_both_sides_in_turns(fed):
     result = bench_input.measure(TINY, rounds=2)
     assert {side: len(seconds) for side, seconds in result.seconds.items()} == {
