@@ -6,14 +6,16 @@ import contextlib
 import json
 import os
 import pathlib
+from functools import partial
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from n2r_jax.data.eraser import is_eraser, read_eraser
-from n2r_jax.data.files import read_file
+from n2r_jax.data.cache import Cache
+from n2r_jax.data.cached_inputs import cached_texts, open_cache, open_source
+from n2r_jax.data.eraser import is_eraser
 from n2r_jax.data.records import Source
-from n2r_jax.data.sources import open_split
 from n2r_jax.errors import DataError
 from n2r_jax.inference import TrainedRun, Which
 from n2r_jax.metrics.report import RationaleReport, rationale_report, render
@@ -32,8 +34,10 @@ def evaluate(
     `sample_seed` asks for drawn ones.
     """
     trained = TrainedRun(directory, which)
-    source = open_evaluation(trained, data)
-    texts = trained.encode(source, data or "the test split")
+    cache = open_cache(trained.config.data.get("cache", ""))  # runs of old have no such field
+    source = open_evaluation(cache, trained, data)
+    encode = partial(trained.encode, source, data or "the test split")
+    texts = cached_texts(cache, source, trained.inputs.fingerprint, trained.limits, encode)
     outputs = trained.rationalize(texts, sample_seed=sample_seed)
     length = outputs.mask.shape[1]
     valid = np.arange(length)[None] < texts.lengths[:, None]
@@ -67,13 +71,14 @@ def evaluate(
     return report, origin
 
 
-def open_evaluation(trained: TrainedRun, data: str | None) -> Source:
+def open_evaluation(cache: Cache, trained: TrainedRun, data: str | None) -> Source:
     """The asked file or ERASER directory (its test split), or the config's test split."""
-    if data is None:
-        return open_split(trained.config.data, "test", trained.labels)
-    if pathlib.Path(data).is_dir() and is_eraser(data):
-        return read_eraser(data, "test", trained.labels)
-    return read_file(data, label_names=trained.labels)
+    asked = ConfigDict(trained.config.data.to_dict())
+    if data is not None and pathlib.Path(data).is_dir() and is_eraser(data):
+        asked.update(name="eraser", train=data)
+    elif data is not None:
+        asked.update(name="files", test=data)
+    return open_source(cache, asked, "test", trained.labels)
 
 
 def evaluate_command(

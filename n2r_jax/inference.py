@@ -75,11 +75,15 @@ class TrainedRun:
                 return kind, step, parallel.replicate(restored.params | self.method.model.given)
         raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What encoding depends on besides the inputs."""
+        data = self.config.data
+        return {"max_length": data.max_length, "too_long": data.too_long}
+
     def encode(self, records: Source | Sequence[Record], name: str = "the texts") -> EncodedTexts:
         """Look the tokens up as in training."""
-        data = self.config.data
-        limits: Any = {"max_length": data.max_length, "too_long": data.too_long}
-        return self.inputs.encode(records, name=name, **limits)
+        return self.inputs.encode(records, name=name, **self.limits)
 
     def rationalize(
         self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None

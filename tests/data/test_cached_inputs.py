@@ -1,5 +1,6 @@
 """A second start finds everything as the first one did, without reading a row."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -8,10 +9,13 @@ import pytest
 
 from n2r_jax.data import cached_inputs, encoding, sources
 from n2r_jax.data.cache import Cache
-from n2r_jax.data.cached_inputs import content_of, open_cache, open_source
-from n2r_jax.data.records import Source
+from n2r_jax.data.cached_inputs import cached_texts, content_of, open_cache, open_source
+from n2r_jax.data.encoding import EncodedPieces, encode_texts
+from n2r_jax.data.memory import MemorySource
+from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import BadRows, DataError, UserError
+from n2r_jax.evaluate import evaluate
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.train import read_data, train
 from tests import tiny
@@ -58,8 +62,8 @@ def assert_same(found, wanted):
             assert getattr(one, field).dtype == getattr(other, field).dtype
         assert one.truncated == other.truncated > 0
     assert (found.labels, found.facts) == (wanted.labels, wanted.facts)
-    assert found.vocabulary == wanted.vocabulary
-    np.testing.assert_array_equal(found.table, wanted.table)
+    assert found.inputs.vocabulary == wanted.inputs.vocabulary
+    np.testing.assert_array_equal(found.inputs.table, wanted.inputs.table)
 
 
 def test_a_second_start_does_no_work_and_finds_the_same(files, monkeypatch):
@@ -109,7 +113,7 @@ def test_a_changed_file_is_read_anew_and_a_run_refuses_it(files, tmp_path):
     train(files, str(tmp_path / "run"))
     path = pathlib.Path(files.data.train)
     path.write_text(path.read_text().replace('"the"', '"thy"', 1))
-    assert "thy" in read(files).vocabulary.words
+    assert "thy" in read(files).inputs.vocabulary.words
     with pytest.raises(UserError, match="the train data are not those that"):
         train(files, str(tmp_path / "run"))
 
@@ -236,7 +240,7 @@ def test_words_of_a_vectors_file_are_kept_with_the_warning_about_them(files, tmp
     files.model.dimension = 2
     files.data.vectors = str(tmp_path / "vectors.txt")
     first = read(files)
-    assert first.vocabulary == Vocabulary(("the", "naïve", "a b"))
+    assert first.inputs.vocabulary == Vocabulary(("the", "naïve", "a b"))
     assert "1 repeated words" in caplog.text
     caplog.clear()
     assert_same(read(files), first)
@@ -261,11 +265,35 @@ def test_a_damaged_entry_is_made_anew_from_the_file(files, caplog):
     assert caplog.text.count("is damaged") == 2
 
 
+def test_pieces_come_back_with_their_words(tmp_path):
+    numbers = np.arange(5, dtype=np.int32)
+    pieces = EncodedPieces(numbers, numbers, np.array([0, 5]))
+    texts = encode_texts([Record("a", ("good",), 0)], Vocabulary(("good",)), max_length=3)
+    made = dataclasses.replace(texts, pieces=pieces)
+    cache = open_cache(str(tmp_path))
+    source = MemorySource([], ("0", "1"))
+    for make in (lambda: made, None):
+        found = cached_texts(cache, source, "tokeniser", {"max_length": 3}, make)
+    np.testing.assert_array_equal(found.pieces.words, pieces.words)
+    np.testing.assert_array_equal(found.batch([0], 2, 5).pieces.ids, [[0, 1, 2, 3, 4], [0] * 5])
+
+
 def test_the_default_folder_is_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert open_cache("").root == tmp_path / "n2r_jax" / "data"
     assert open_cache("off").root is None
     assert open_cache(str(tmp_path / "own")).root == tmp_path / "own"
+
+
+def test_an_evaluation_is_cached_as_well(files, tmp_path, monkeypatch):
+    with files.unlocked():
+        files.training.epochs = 1
+    train(files, str(tmp_path / "run"))
+    report, origin = evaluate(tmp_path / "run", files.data.dev)
+    assert origin["data"]["texts"] == 9
+    forbid(monkeypatch, (cached_inputs, "open_split"))  # and without records nothing is encoded
+    again = evaluate(tmp_path / "run", files.data.dev)
+    assert again == (report, origin)
 
 
 def test_a_file_in_the_caches_place_is_told_at_once(files, tmp_path):
