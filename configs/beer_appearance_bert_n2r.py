@@ -1,0 +1,23 @@
+"""N2R on Beer-Appearance with bert-base-uncased (N2R, Table 3).
+
+    python -m n2r_jax.main --config=configs/beer_appearance_bert_n2r.py --workdir=runs/beer_appearance_bert_n2r \\
+        --config.data.manual_directory=DIR
+
+Expected, mean (sd) of seeds 1 to 5 in percent:
+    S 10.8 (0.3), accuracy 93.5 (1.8), P 79.7 (4.1), R 36.3 (1.8), F1 49.9 (2.5)
+
+DIR holds the corpus's files, which we may not give out (see n2r_jax/data/beer.py); the encoder is
+fetched from its hub, or named as a directory by --config.encoder.pretrained=PATH. Meant for a GPU:
+an epoch is about 2,100 steps of 16 texts. Not run by us, for want of the data and the weights.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from configs import beer_bert
+
+
+def get_config(preset: str = "release") -> ConfigDict:
+    """Return the settings with the switches of a preset."""
+    return beer_bert.get_config("appearance", "n2r", preset)

@@ -1,0 +1,24 @@
+"""RNP on Beer-Aroma with bert-base-uncased (N2R, Table 3).
+
+    python -m n2r_jax.main --config=configs/beer_aroma_bert_rnp.py --workdir=runs/beer_aroma_bert_rnp \\
+        --config.data.manual_directory=DIR
+
+Expected, mean (sd) of seeds 1 to 5 in percent:
+    S 10.0, accuracy 84.0 (2.1), P 49.1 (3.2), R 28.7 (2.2), F1 32.0 (2.5)
+which the paper copies from another one (CR; means over texts, not corpus-micro).
+
+DIR holds the corpus's files, which we may not give out (see n2r_jax/data/beer.py); the encoder is
+fetched from its hub, or named as a directory by --config.encoder.pretrained=PATH. Meant for a GPU:
+an epoch is about 2,100 steps of 16 texts. Not run by us, for want of the data and the weights.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from configs import beer_bert
+
+
+def get_config(preset: str = "release") -> ConfigDict:
+    """Return the settings with the switches of a preset."""
+    return beer_bert.get_config("aroma", "rnp", preset)
