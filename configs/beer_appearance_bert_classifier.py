@@ -1,6 +1,7 @@
 """The full-text classifier on Beer-Appearance with bert-base-uncased (N2R, Table 9).
 
-    python -m n2r_jax.main --config=configs/beer_appearance_bert_classifier.py --workdir=runs/beer_appearance_bert_classifier \\
+    python -m n2r_jax.main --config=configs/beer_appearance_bert_classifier.py \\
+        --workdir=runs/beer_appearance_bert_classifier \\
         --config.data.manual_directory=DIR
 
 Expected, mean (sd) of seeds 1 to 5 in percent:

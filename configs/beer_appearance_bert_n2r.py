@@ -1,6 +1,7 @@
 """N2R on Beer-Appearance with bert-base-uncased (N2R, Table 3).
 
-    python -m n2r_jax.main --config=configs/beer_appearance_bert_n2r.py --workdir=runs/beer_appearance_bert_n2r \\
+    python -m n2r_jax.main --config=configs/beer_appearance_bert_n2r.py \\
+        --workdir=runs/beer_appearance_bert_n2r \\
         --config.data.manual_directory=DIR
 
 Expected, mean (sd) of seeds 1 to 5 in percent:

@@ -1,6 +1,7 @@
 """N2R on Beer-Aroma with bert-base-uncased (N2R, Table 3).
 
-    python -m n2r_jax.main --config=configs/beer_aroma_bert_n2r.py --workdir=runs/beer_aroma_bert_n2r \\
+    python -m n2r_jax.main --config=configs/beer_aroma_bert_n2r.py \\
+        --workdir=runs/beer_aroma_bert_n2r \\
         --config.data.manual_directory=DIR
 
 Expected, mean (sd) of seeds 1 to 5 in percent:
@@ -8,7 +9,7 @@ Expected, mean (sd) of seeds 1 to 5 in percent:
 
 DIR holds the corpus's files, which we may not give out (see n2r_jax/data/beer.py); the encoder is
 fetched from its hub, or named as a directory by --config.encoder.pretrained=PATH. Meant for a GPU:
-an epoch is about 2,100 steps of 16 texts. Not run by us, for want of the data and the weights.
+an epoch is about 1,900 steps of 16 texts. Not run by us, for want of the data and the weights.
 """
 
 from __future__ import annotations

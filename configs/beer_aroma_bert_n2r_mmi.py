@@ -1,13 +1,14 @@
 """N2R+MMI on Beer-Aroma with bert-base-uncased, beside N2R's Table 3.
 
-    python -m n2r_jax.main --config=configs/beer_aroma_bert_n2r_mmi.py --workdir=runs/beer_aroma_bert_n2r_mmi \\
+    python -m n2r_jax.main --config=configs/beer_aroma_bert_n2r_mmi.py \\
+        --workdir=runs/beer_aroma_bert_n2r_mmi \\
         --config.data.manual_directory=DIR
 
-The paper has no such row: N2R+MMI was not run with BERT.
+The paper has no such row (N2R+MMI was not run with BERT): there is no expected number.
 
 DIR holds the corpus's files, which we may not give out (see n2r_jax/data/beer.py); the encoder is
 fetched from its hub, or named as a directory by --config.encoder.pretrained=PATH. Meant for a GPU:
-an epoch is about 2,100 steps of 16 texts. Not run by us, for want of the data and the weights.
+an epoch is about 1,900 steps of 16 texts. Not run by us, for want of the data and the weights.
 """
 
 from __future__ import annotations

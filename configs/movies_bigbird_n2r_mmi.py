@@ -1,6 +1,7 @@
 """N2R+MMI on Movies with BigBird at 1,024 pieces.
 
-    python -m n2r_jax.main --config=configs/movies_bigbird_n2r_mmi.py --workdir=runs/movies_bigbird_n2r_mmi \\
+    python -m n2r_jax.main --config=configs/movies_bigbird_n2r_mmi.py \\
+        --workdir=runs/movies_bigbird_n2r_mmi \\
         --config.data.train=DIR
 
 The paper has no such row (its Table 8 is of GRUs): there is no expected number.

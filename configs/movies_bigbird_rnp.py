@@ -1,6 +1,7 @@
 """RNP on Movies with BigBird at 1,024 pieces.
 
-    python -m n2r_jax.main --config=configs/movies_bigbird_rnp.py --workdir=runs/movies_bigbird_rnp \\
+    python -m n2r_jax.main --config=configs/movies_bigbird_rnp.py \\
+        --workdir=runs/movies_bigbird_rnp \\
         --config.data.train=DIR
 
 The paper has no such row (its Table 8 is of GRUs): there is no expected number.

@@ -1,6 +1,7 @@
 """RNP on Movies with GRUs at length 1,024 (N2R, Table 8).
 
-    python -m n2r_jax.main --config=configs/movies_rnp.py --workdir=runs/movies_rnp \\
+    python -m n2r_jax.main --config=configs/movies_rnp.py \\
+        --workdir=runs/movies_rnp \\
         --config.data.train=DIR --config.data.vectors=glove.6B.100d.txt
 
 Expected, mean (sd) of seeds 1 to 5 in percent:
