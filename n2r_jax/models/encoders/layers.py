@@ -78,11 +78,12 @@ class Dense(nn.Module):
         """The layer's outputs."""
         init = nn.initializers.normal(self.spread)
         kernel = self.param("kernel", init, (self.inputs, self.outputs), jnp.float32)
-        y = x.astype(self.dtype) @ kernel.astype(self.dtype)
-        if not self.use_bias:
-            return y
-        bias = self.param("bias", nn.initializers.zeros, (self.outputs,), jnp.float32)
-        return y + bias.astype(self.dtype).reshape([1] * (y.ndim - 1) + [-1])
+        # Of [b, p, i] XLA's CPU backend makes the gradient 30 % slower: it copies a transpose.
+        y = x.astype(self.dtype).reshape(-1, self.inputs) @ kernel.astype(self.dtype)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.outputs,), jnp.float32)
+            y = y + bias.astype(self.dtype)[None]
+        return y.reshape(*x.shape[:-1], self.outputs)
 
 
 class LayerNorm(nn.Module):
