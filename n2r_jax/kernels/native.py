@@ -20,6 +20,7 @@ from n2r_jax.kernels import compiler
 FUNCTIONS = (
     "n2r_gru_forward",
     "n2r_gru_backward",
+    "n2r_gru_words",
     "n2r_token_scores_forward",
     "n2r_token_scores_backward",
 )

@@ -44,7 +44,7 @@ def run(
         floats(*pooled),
         jax.ShapeDtypeStruct(pooled, jnp.int32),
     ]
-    arrays = (inputs, _or_empty(mask), _or_empty(valid), _or_empty(pool), *weights)
+    arrays = (inputs, or_empty(mask), or_empty(valid), or_empty(pool), *weights)
     call = native.function("n2r_gru_forward", results)
     states, gates, value, time = call(*arrays, reverse=reverse)
     kept = Tape(states, gates if everything else None) if tape else None
@@ -63,7 +63,7 @@ def walk_back(
     wanted: Wanted,
 ) -> Gradients:
     """`gru.walk_back`."""
-    nothing = _or_empty(None)
+    nothing = or_empty(None)
     if isinstance(cotangent, Peak):
         each, peak = nothing, cotangent
     else:
@@ -75,8 +75,8 @@ def walk_back(
     results.append(floats(*inputs.shape) if wanted.inputs else floats(0))
     found = native.function("n2r_gru_backward", results)(
         inputs,
-        _or_empty(mask),
-        _or_empty(valid),
+        or_empty(mask),
+        or_empty(valid),
         weights.input,
         weights.hidden,
         weights.hidden_bias,
@@ -93,5 +93,6 @@ def walk_back(
     )
 
 
-def _or_empty(array: Array | None) -> Array:
+def or_empty(array: Array | None) -> Array:
+    """An array, or the empty one that stands for an input that there is none of."""
     return jnp.zeros((0,), jnp.float32) if array is None else array

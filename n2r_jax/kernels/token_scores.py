@@ -48,6 +48,38 @@ class Moments(NamedTuple):
     """sum_f w_f scale_f k_f xhat_f."""
 
 
+class HalfMoments(NamedTuple):
+    """What a token's score needs of its state in one direction, [T, B] each; there is no noise."""
+
+    mean: Any
+    squares: Any
+    """sum_f (h_f - mean)^2."""
+    product: Any
+    """sum_f w_f scale_f (h_f - mean)."""
+
+
+class StateMoments(NamedTuple):
+    """Those of both directions, in place of `States`."""
+
+    ahead: HalfMoments
+    back: HalfMoments
+
+
+def scores_of_moments(moments: StateMoments, head: Head) -> Float[Array, "t b"]:
+    """`token_scores` without dropout, of the moments of the states.
+
+    Sums of deviations from a half's own mean are carried over to the mean of both: no difference of
+    large numbers is taken.
+    """
+    units = head.weight.shape[-1]
+    slopes = (head.weight * head.scale).sum(1)
+    ahead, back = moments
+    apart = (ahead.mean - back.mean) / 2
+    variance = (ahead.squares + back.squares) / (2 * units) + apart**2
+    product = ahead.product + back.product + apart * (slopes[0] - slopes[1])
+    return product * lax.rsqrt(variance + EPSILON) + (head.weight * head.offset).sum()
+
+
 def token_scores(
     states: States,
     head: Head,

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "forward.h"
+#include "vectors.h"
 
 // What a walk back reads: the tape, and dL/dh either of every step or of each unit's highest one.
 struct Tape {

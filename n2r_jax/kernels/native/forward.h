@@ -4,63 +4,29 @@
 
 #include <utility>
 
-#include "tiles.h"
+#include "moments.h"
+#include "sizes.h"
 
-struct Sizes {
-  int steps, features, units, batch;
-  bool reverse;
-};
-
-struct Weights {
-  const float *input, *hidden, *input_bias, *hidden_bias;  // [3, H, E], [3, H, H], [3, H], [3, H]
-};
-
-// What a direction reads; a null pointer where there is none.
-struct Inputs {
-  const float *vectors, *mask, *valid, *pool;  // [T, E, B], then [T, B] each
-};
-
+// What a direction produces; a null pointer where nobody asked.
 struct Outputs {
-  float* states;   // [T, H, B]
-  float* gates;    // [tile, T, H, 4, kColumns]: r, z, n and the hidden part of n
-  float* highest;  // [H, B]
-  int* time;       // [H, B]
+  float* states;        // [T, H, B]
+  float* gates;         // [tile, T, H, 4, kColumns]: r, z, n and the hidden part of n
+  float* highest;       // [H, B]
+  int* time;            // [H, B]
+  float* moments;       // [3, T, B]
+  const float* slopes;  // [H], of the moments
 };
-
-// Where the gates of a unit begin. A tile's are one stream from its first step to its last.
-INLINE size_t gates_at(const Sizes& sizes, int first, int t, int unit) {
-  const size_t step = size_t(first / kColumns) * sizes.steps + t;
-  return (step * sizes.units + unit) * 4 * kColumns;
-}
-
-// Steps until the longest text of a tile ends: beyond it there is nothing but zeros.
-INLINE int steps_of(const Sizes& sizes, const float* valid, int first, int columns) {
-  if (!valid) return sizes.steps;
-  for (int t = sizes.steps; t > 0; --t) {
-    const float* row = valid + size_t(t - 1) * sizes.batch + first;
-    for (int i = 0; i < columns; ++i) {
-      if (row[i] != 0) return t;
-    }
-  }
-  return 0;
-}
-
-// Zeros in the columns of a tile, from a row of an array [rows, batch] to its last one.
-INLINE void clear(float* array, size_t row, size_t rows, int batch, int first, int columns) {
-  for (; array && row < rows; ++row) {
-    std::memset(array + row * batch + first, 0, columns * sizeof(float));
-  }
-}
 
 constexpr float kLowest = -1e6f;  // gru.LOWEST
 
+// Input: what W x is made from; VectorInput or WordInput.
+template <typename Input>
 class Forward {
  public:
-  Forward(const Sizes& sizes, const Weights& weights, const Inputs& in, const Outputs& out)
-      : sizes_(sizes), weights_(weights), in_(in), out_(out),
-        input_(packed(weights.input, sizes.units, sizes.features)),
-        hidden_(packed(weights.hidden, sizes.units, sizes.units)),
-        x_(size_t(sizes.features) * kColumns),
+  Forward(const Sizes& sizes, const Weights& weights, Input input, const float* valid,
+          const float* pool, const Outputs& out)
+      : sizes_(sizes), weights_(weights), input_(std::move(input)), valid_(valid), pool_(pool),
+        out_(out), hidden_(pack_gates(weights.hidden, sizes.units, sizes.units)),
         state_(padded() * kColumns), next_(padded() * kColumns),
         highest_(padded() * kColumns), time_(padded() * kColumns) {}
 
@@ -71,44 +37,40 @@ class Forward {
  private:
   size_t padded() const { return size_t(blocks(sizes_.units, kUnits)) * kUnits; }
 
-  // The three gates of kUnits units make a panel's rows: r, r, .., z, z, .., n, n, ..
-  static Scratch packed(const float* weights, int units, int depth) {
-    const int rows = blocks(units, kUnits) * kRows;
-    return pack(rows, depth, [=](int row, int k) {
-      const int unit = row / kRows * kUnits + row % kUnits, gate = row % kRows / kUnits;
-      return unit < units ? weights[(size_t(gate) * units + unit) * depth + k] : 0.0f;
-    });
-  }
-
   void tile(int first) {
     const int columns = sizes_.batch - first < kColumns ? sizes_.batch - first : kColumns;
     std::memset(state_, 0, padded() * kColumns * sizeof(float));
     for (size_t i = 0; i < padded() * kColumns; ++i) highest_[i] = kLowest, time_[i] = 0;
     float *state = state_, *next = next_;
-    const int steps = steps_of(sizes_, in_.valid, first, columns);
+    const int steps = steps_of(sizes_, valid_, first, columns);
     for (int i = 0; i < steps; ++i) {
       const int t = sizes_.reverse ? steps - 1 - i : i;
-      read(t, first, columns);
+      input_.read(t, first, columns);
       for (int unit = 0; unit < sizes_.units; unit += kUnits) {
         panel(t, first, columns, unit, state, next);
       }
       std::swap(state, next);
-    }
-    const size_t units = sizes_.units;
-    clear(out_.states, steps * units, sizes_.steps * units, sizes_.batch, first, columns);
-    if (in_.pool) write_highest(first, columns);
-  }
-
-  void read(int t, int first, int columns) {
-    const size_t at = size_t(t) * sizes_.features * sizes_.batch + first;
-    from_array(x_, in_.vectors + at, sizes_.features, sizes_.batch, columns);
-    if (!in_.mask) return;
-    for (int v = 0; v < kColumns; v += kLanes) {
-      const Vector mask = factor(in_.mask, t, first, v, columns);
-      for (float* x = x_ + v; x < x_ + sizes_.features * kColumns; x += kColumns) {
-        store(x, load(x) * mask);
+      if (out_.moments) {
+        float* to = moments(0, t, first);
+        write_moments(state, out_.slopes, sizes_.units, to, moments_size(), columns);
       }
     }
+    finish(steps, first, columns);
+  }
+
+  size_t moments_size() const { return size_t(sizes_.steps) * sizes_.batch; }
+  float* moments(int i, int t, int first) const {
+    return out_.moments + i * moments_size() + size_t(t) * sizes_.batch + first;
+  }
+
+  // Zeros after a tile's last step, and what is known at its end.
+  void finish(int steps, int first, int columns) {
+    const size_t units = sizes_.units, all = sizes_.steps;
+    clear(out_.states, steps * units, all * units, sizes_.batch, first, columns);
+    for (int i = 0; out_.moments && i < 3; ++i) {
+      clear(moments(i, 0, 0), steps, all, sizes_.batch, first, columns);
+    }
+    if (pool_) write_highest(first, columns);
   }
 
   Vector factor(const float* array, int t, int first, int v, int columns) const {
@@ -117,7 +79,7 @@ class Forward {
 
   // kUnits units of one step: both products, the gates, and whatever is kept of them.
   ALONE void panel(int t, int first, int columns, int unit, const float* state, float* next) {
-    const int units = sizes_.units, depth = sizes_.features;
+    const int units = sizes_.units;
     const float *b = weights_.input_bias, *c = weights_.hidden_bias;
     Vector sums[kRows][kVectors], candidate[kUnits][kVectors];
     auto bias = [&](const float* from, int gate, int u) {
@@ -132,7 +94,7 @@ class Forward {
         sums[2 * kUnits + u][v] = fill(bias(b, 2, u));
       }
     }
-    multiply(sums, input_ + size_t(unit) * 3 * depth, x_, depth);
+    input_.add(sums, unit);
 #pragma GCC unroll 4
     for (int u = 0; u < kUnits; ++u) {
 #pragma GCC unroll 2
@@ -144,8 +106,7 @@ class Forward {
     multiply(sums, hidden_ + size_t(unit) * 3 * units, state, units);
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      const Vector valid =
-          in_.valid ? factor(in_.valid, t, first, v * kLanes, columns) : fill(1.0f);
+      const Vector valid = valid_ ? factor(valid_, t, first, v * kLanes, columns) : fill(1.0f);
 #pragma GCC unroll 4
       for (int u = 0; u < kUnits; ++u) {
         if (unit + u >= units) break;
@@ -160,7 +121,7 @@ class Forward {
         if (out_.states) {
           put(out_.states + row(t, unit + u, first), now, v * kLanes, columns);
         }
-        if (in_.pool) raise(at, now, t, factor(in_.pool, t, first, v * kLanes, columns));
+        if (pool_) raise(at, now, t, factor(pool_, t, first, v * kLanes, columns));
       }
     }
   }
@@ -179,29 +140,31 @@ class Forward {
   // Of equal states the earliest in the text stays the highest.
   void raise(int at, Vector now, int t, Vector pool) {
     float* highest = highest_ + at;
-    int* time = reinterpret_cast<int*>(static_cast<float*>(time_)) + at;
     const Vector before = load(highest);
     const Integers higher =
         (sizes_.reverse ? now >= before : now > before) & (pool > Vector{});
+    store(highest, higher ? now : before);
+    if (!out_.time) return;
+    int* time = reinterpret_cast<int*>(static_cast<float*>(time_)) + at;
     Integers when;
     std::memcpy(&when, time, sizeof when);
     when = higher ? t - Integers{} : when;
     std::memcpy(time, &when, sizeof when);
-    store(highest, higher ? now : before);
   }
 
   void write_highest(int first, int columns) {
     for (int unit = 0; unit < sizes_.units; ++unit) {
       const size_t to = size_t(unit) * sizes_.batch + first, bytes = columns * sizeof(float);
       std::memcpy(out_.highest + to, highest_ + unit * kColumns, bytes);
-      std::memcpy(out_.time + to, time_ + unit * kColumns, bytes);
+      if (out_.time) std::memcpy(out_.time + to, time_ + unit * kColumns, bytes);
     }
   }
 
   const Sizes sizes_;
   const Weights weights_;
-  const Inputs in_;
+  Input input_;
+  const float *valid_, *pool_;
   const Outputs out_;
-  const Scratch input_, hidden_;
-  Scratch x_, state_, next_, highest_, time_;
+  const Scratch hidden_;
+  Scratch state_, next_, highest_, time_;
 };

@@ -6,7 +6,10 @@
 #endif
 
 #include "backward.h"
+#include "forward.h"
 #include "token_scores.h"
+#include "vectors.h"
+#include "words.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -46,7 +49,21 @@ static ffi::Error forward(Floats vectors, Floats mask, Floats valid, Floats pool
   const Weights weights{read(input), read(hidden), read(input_bias), read(hidden_bias)};
   const Inputs in{read(vectors), read(mask), read(valid), read(pool)};
   int* when = time->element_count() ? time->typed_data<int>() : nullptr;
-  Forward(sizes, weights, in, {write_large(states), write_large(gates), write(highest), when}).run();
+  const Outputs out{write_large(states), write_large(gates), write(highest), when, nullptr};
+  Forward<VectorInput>(sizes, weights, {sizes, weights, in}, in.valid, in.pool, out).run();
+  return ffi::Error::Success();
+}
+
+static ffi::Error words_forward(Floats table, Floats ids, Floats mask, Floats valid, Floats pool,
+                                Floats hidden, Floats input_bias, Floats hidden_bias, Floats slopes,
+                                Result highest, Result moments, bool reverse) {
+  const auto known = table.dimensions(), shape = ids.dimensions();
+  const int units = int(hidden_bias.dimensions()[1]);
+  const Sizes sizes{int(shape[0]), 0, units, int(shape[1]), reverse};
+  const Weights weights{nullptr, read(hidden), read(input_bias), read(hidden_bias)};
+  const Words words{read(table), ids.typed_data<int>(), read(mask), int(known[0]), int(known[1])};
+  const Outputs out{nullptr, nullptr, write(highest), nullptr, write(moments), read(slopes)};
+  Forward<WordInput>(sizes, weights, {sizes, words}, read(valid), read(pool), out).run();
   return ffi::Error::Success();
 }
 
@@ -105,6 +122,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_forward, forward,
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
+                                  .Attr<bool>("reverse"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_words, words_forward,
+                              ffi::Ffi::Bind()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>()
+                                  .Ret<Floats>().Ret<Floats>()
                                   .Attr<bool>("reverse"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_backward, backward,
