@@ -19,7 +19,7 @@ from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import Rationale, rationalize
 from n2r_jax.run_directory import RunDirectory
-from n2r_jax.training import parallel
+from n2r_jax.training import parallel, prepared
 from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.state import state_shapes
 
@@ -93,6 +93,9 @@ class TrainedRun:
         size = min(batch_size or self.config.evaluation.batch_size, max(1, len(texts)))
         bounds = assemble.length_buckets(self.config)
         rows = -(-size // devices) * devices
+        model = self.method.model
+        words, texts = prepared.own_words(model, texts)
+        params = prepared.prepare(model, self.params, words)
         batches = Batches(texts, np.arange(len(texts)), bounds, rows, seed=None)
         out = _empty(len(texts), bounds[-1], len(self.labels))
         for index, (length, members) in enumerate(batches.plan(0)):
@@ -100,7 +103,7 @@ class TrainedRun:
             if sample_seed is not None:
                 key = jax.random.fold_in(jax.random.key(sample_seed), index)
             batch = parallel.shard(texts.batch(members, rows, length))
-            found = jax.device_get(self._rationalize((self.params, key), batch))
+            found = jax.device_get(self._rationalize((params, key), batch))
             _scatter(out, found, members, length)
         return out
 

@@ -27,7 +27,7 @@ from n2r_jax.members import members_of
 from n2r_jax.methods import Method
 from n2r_jax.models.interface import Params
 from n2r_jax.run_directory import RunDirectory, manifest
-from n2r_jax.training import parallel
+from n2r_jax.training import parallel, prepared
 from n2r_jax.training.checkpoints import Checkpoints
 from n2r_jax.training.display import Display
 from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step, measured
@@ -232,11 +232,14 @@ def restore(
 
 def make_evaluate(setup: Setup, keys: Sequence[Array | None]) -> EvaluateFn:
     """Dev metrics of a run's state; with a run's key its masks are drawn, else arg-max."""
-    step, batches = make_evaluate_step(setup.method), setup.dev_batches
+    step, model = make_evaluate_step(setup.method), setup.method.model
+    words, texts = prepared.own_words(model, setup.dev_batches.texts)
+    batches = dataclasses.replace(setup.dev_batches, texts=texts)
 
     def evaluate(state: TrainState, run: int) -> dict[str, float]:
         every = (batches[i] for i in range(len(batches)))
-        return evaluate_batches(step, state.params, keys[run], every)
+        params = prepared.prepare(model, state.params, words)
+        return evaluate_batches(step, params, keys[run], every)
 
     return evaluate
 

@@ -3,7 +3,8 @@
     extractor   vectors -> biGRU -> LayerNorm -> dropout -> linear to two logits a token
     predictor   vectors * mask -> its own biGRU -> maximum over time = Enc(Z) -> dropout -> linear
 
-Initial values are PyTorch's defaults, which the papers' settings were tuned with.
+Initial values are PyTorch's defaults, which the papers' settings were tuned with. In inference the
+words of a split may stand in for vectors: see `word_gru`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch
+from n2r_jax.kernels import native
 from n2r_jax.kernels.bigru import bigru_max, bigru_states
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.gru import Weights
-from n2r_jax.kernels.token_scores import Head, States, token_scores
+from n2r_jax.kernels.token_scores import (
+    Head,
+    StateMoments,
+    States,
+    scores_of_moments,
+    token_scores,
+)
+from n2r_jax.kernels.word_gru import Words, project, word_max, word_moments
 from n2r_jax.models.interface import Params, Prediction, RationaleModel
+
+Tokens = Float[Array, "t e b"] | Words
+"""What a GRU reads: the vectors of a batch's tokens, or in inference words already projected."""
+Encoded = States | StateMoments
+"""What an extractor makes of them: states, or of words only what the scores need of these."""
 
 
 def _uniform(bound: float) -> Callable[..., Array]:
@@ -76,18 +90,29 @@ class GRUExtractor(nn.Module):
         self.offset = self.param("offset", nn.initializers.zeros, (2 * self.units,))
         self.head = Linear(2, 2 * self.units)
 
-    def states(self, vectors: Float[Array, "t e b"], valid: Float[Array, "t b"]) -> States:
-        """States of both directions: the costly part, before any noise."""
-        return bigru_states(self.gru(), vectors, valid)
+    def encode(self, tokens: Tokens, valid: Float[Array, "t b"]) -> Encoded:
+        """Both directions: the costly part, before any noise."""
+        if isinstance(tokens, Words):
+            head, _ = self._difference()
+            return word_moments(self.gru(), tokens, valid, head.weight * head.scale)
+        return bigru_states(self.gru(), tokens, valid)
 
     def score(
-        self, states: States, row: Int[Array, " b"], key: Array | None
+        self, encoded: Encoded, row: Int[Array, " b"], key: Array | None
     ) -> Float[Array, "t b"]:
-        """Logit of selected minus logit of not selected."""
+        """Logit of selected minus logit of not selected. Raises ValueError for words with a key."""
+        head, bias = self._difference()
+        if isinstance(encoded, StateMoments):
+            if key is not None:
+                raise ValueError("words already projected are for inference, without dropout")
+            return scores_of_moments(encoded, head) + bias
+        return token_scores(encoded, head, row, self.dropout_rate, key) + bias
+
+    def _difference(self) -> tuple[Head, Float[Array, ""]]:
+        """The head of selected minus that of not selected, and its bias."""
         kernel, bias = self.head()
         halves = (kernel[1] - kernel[0], self.scale, self.offset)
-        head = Head(*(part.reshape(2, self.units) for part in halves))
-        return token_scores(states, head, row, self.dropout_rate, key) + (bias[1] - bias[0])
+        return Head(*(part.reshape(2, self.units) for part in halves)), bias[1] - bias[0]
 
 
 class GRUPredictor(nn.Module):
@@ -105,7 +130,7 @@ class GRUPredictor(nn.Module):
 
     def __call__(
         self,
-        vectors: Float[Array, "t e b"],
+        tokens: Tokens,
         mask: Float[Array, "t b"],
         valid: Float[Array, "t b"],
         pool: Float[Array, "t b"],
@@ -113,7 +138,10 @@ class GRUPredictor(nn.Module):
         key: Array | None,
     ) -> Prediction:
         """Logits and Enc(Z); a row without any token has Enc(Z) = 0."""
-        pooled = bigru_max(self.gru(), vectors, mask, valid, pool)
+        if isinstance(tokens, Words):
+            pooled = word_max(self.gru(), tokens, mask, valid, pool)
+        else:
+            pooled = bigru_max(self.gru(), tokens, mask, valid, pool)
         pooled = jnp.where(pool.sum(0)[None] > 0, pooled, 0.0)
         kernel, bias = self.head()
         kept = dropout(pooled[None], key, row, self.dropout_rate)[0]
@@ -141,9 +169,16 @@ def gru_text_model(
     def selectable(batch: Batch) -> Float[Array, "b t"]:
         return batch.valid if padding == "exact" else jnp.ones_like(batch.valid)
 
-    def vectors(params: Params, batch: Batch) -> Float[Array, "t e b"]:
+    def tokens(params: Params, group: str, batch: Batch) -> Tokens:
+        if "projected" in params["embedding"]:
+            return Words(params["embedding"]["projected"][group], batch.tokens.T)
         found = params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
         return found.transpose(1, 2, 0)
+
+    def prepare(params: Params, words: Int[Array, " w"]) -> Params:
+        vectors = params["embedding"]["table"][words]
+        weights = {group: Weights(**params[group]["gru"]) for group in ("extractor", "predictor")}
+        return {"embedding": {"projected": {g: project(w, vectors) for g, w in weights.items()}}}
 
     given = {"embedding": {"table": jnp.asarray(table)}}
 
@@ -153,7 +188,7 @@ def gru_text_model(
         for_extractor, for_predictor = jax.random.split(key)
 
         def run(module: GRUExtractor) -> Any:
-            return module.score(module.states(x, valid), row[:1], None)
+            return module.score(module.encode(x, valid), row[:1], None)
 
         in_extractor = nn.init(run, extractor)(for_extractor)["params"]
         in_predictor = predictor.init(for_predictor, x, valid, valid, valid, row[:1], None)
@@ -162,25 +197,26 @@ def gru_text_model(
     def init(key: Array, batch: Batch) -> Params:
         return given | fresh(key, batch.row)
 
-    def encode(params: Params, batch: Batch) -> States:
+    def encode(params: Params, batch: Batch) -> Encoded:
         variables = {"params": params["extractor"]}
-        x, valid = vectors(params, batch), selectable(batch).T
-        found: Any = extractor.apply(variables, x, valid, method="states")
+        x, valid = tokens(params, "extractor", batch), selectable(batch).T
+        found: Any = extractor.apply(variables, x, valid, method="encode")
         return found
 
     def score(
-        params: Params, states: States, batch: Batch, key: Array | None
+        params: Params, encoded: Encoded, batch: Batch, key: Array | None
     ) -> Float[Array, "b t"]:
         variables = {"params": params["extractor"]}
-        scores: Any = extractor.apply(variables, states, batch.row, key, method="score")
+        scores: Any = extractor.apply(variables, encoded, batch.row, key, method="score")
         return scores.T
 
     def predict(
         params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
         variables = {"params": params["predictor"]}
-        x, valid, pool = vectors(params, batch), selectable(batch).T, batch.valid.T
+        x, valid, pool = tokens(params, "predictor", batch), selectable(batch).T, batch.valid.T
         found: Any = predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
         return found
 
-    return RationaleModel(init, encode, score, predict, selectable, given=given)
+    prepares = prepare if native.suits(given["embedding"]["table"]) else None
+    return RationaleModel(init, encode, score, predict, selectable, given=given, prepare=prepares)

@@ -48,3 +48,6 @@ class RationaleModel:
     """Of the pretrained encoder inside, if there is one: its learning rates may go by depth."""
     given: Params = dataclasses.field(default_factory=dict)
     """Parameter groups that nothing trains, like word vectors."""
+    prepare: Callable[[Params, Array], Params] | None = None
+    """(params, ids of words) -> groups in place of those of params, for inference on batches whose
+    ids are places among these words, of which the first is 0. None: nothing is gained by it."""

@@ -37,6 +37,13 @@ def replicate(tree: Any) -> Any:
     return jax.pmap(lambda t, _: t, AXIS, in_axes=(None, 0), out_axes=None)(tree, devices)
 
 
+def first_copy(tree: Any) -> Any:
+    """Replicated leaves as one device of this process has them, for work that is done once."""
+    return jax.tree.map(
+        lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree
+    )
+
+
 def shard(batch: Batch) -> Batch:
     """Split this process's rows of a batch over its devices: [b, ...] -> [d, b/d, ...]."""
     devices = jax.local_device_count()

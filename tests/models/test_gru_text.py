@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from n2r_jax.data.batch import Batch
+from n2r_jax.kernels import native
 from n2r_jax.models.gru_text import gru_text_model
 
 LENGTHS = np.array([20, 9, 1, 0])
@@ -94,3 +95,30 @@ def test_scores_have_the_gradient_of_their_definition(made):
     jax.test_util.check_grads(
         loss, (states, params["extractor"]), 1, ("rev",), atol=0.05, rtol=0.05, eps=1e-2
     )
+
+
+@pytest.mark.skipif(not native.available(), reason="no C++ compiler here")
+@pytest.mark.parametrize("padding", ["exact", "release"])
+def test_prepared_for_some_words_it_does_the_same(padding):
+    table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
+    table[0] = 0
+    model = gru_text_model(table, units=UNITS, classes=2, dropout_rate=0.3, padding=padding)
+    batch = batch_of(24)
+    params = model.init(jax.random.key(1), batch)
+    words = np.union1d(batch.tokens, [0])
+    prepared = params | model.prepare(params, words)
+    own = batch._replace(tokens=jnp.asarray(np.searchsorted(words, batch.tokens)))
+    mask = jnp.asarray(np.random.default_rng(2).integers(0, 2, batch.tokens.shape), jnp.float32)
+    found = []
+    for given, texts in ((params, batch), (prepared, own)):
+        scores = model.score(given, model.encode(given, texts), texts, None)
+        found.append((scores, model.predict(given, texts, mask * batch.valid, None)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), *found)
+    with pytest.raises(ValueError, match="inference"):
+        model.score(prepared, model.encode(prepared, own), own, jax.random.key(0))
+
+
+def test_nothing_is_prepared_where_nothing_was_compiled(monkeypatch):
+    monkeypatch.setattr(native, "suits", lambda _: False)
+    table = np.zeros((WORDS, DIMENSION), np.float32)
+    assert gru_text_model(table, units=UNITS, classes=2, dropout_rate=0).prepare is None

@@ -1,0 +1,44 @@
+"""Inference on a split: what depends on its words alone is made once, not at every token."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int32
+
+from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.models.interface import Params, RationaleModel
+from n2r_jax.training import parallel
+
+TOKENS_PER_WORD = 4
+"""From here on words are worth it: each costs about as much as it spares at one token."""
+FEWEST_TOKENS = 2**16
+"""From here on a text collection is worth the programs that are compiled for its words."""
+
+
+def own_words(
+    model: RationaleModel, texts: EncodedTexts
+) -> tuple[Int32[np.ndarray, " w"] | None, EncodedTexts]:
+    """The words to `prepare` a model for, and the texts in ids of these.
+
+    None, and the texts as they are, where the model or so few tokens gain nothing. Words are filled
+    up with 0 to one of four sizes an octave, so that few shapes are compiled.
+    """
+    if model.prepare is None:
+        return None, texts
+    words, own = texts.with_own_words()
+    step = max(64, 1 << max(0, len(words).bit_length() - 3))
+    rows = -(-len(words) // step) * step
+    if len(texts.ids) < max(FEWEST_TOKENS, TOKENS_PER_WORD * rows):
+        return None, texts
+    return np.pad(words, (0, rows - len(words))), own
+
+
+def prepare(model: RationaleModel, params: Params, words: Int32[np.ndarray, " w"] | None) -> Params:
+    """Parameters for texts in ids of `own_words`; `params` themselves where there are none."""
+    if words is None or model.prepare is None:
+        return params
+    made = model.prepare(parallel.first_copy(params), jnp.asarray(words))
+    # As host arrays every CPU device reads them where they are: nothing is copied.
+    return params | jax.tree.map(np.asarray, made)
