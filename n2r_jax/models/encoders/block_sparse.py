@@ -16,12 +16,13 @@ from jaxtyping import Array, Float, Int, Key
 from n2r_jax.kernels.attention import Heads
 from n2r_jax.models.encoders.blocks import (
     Blocks,
+    drawn_shares,
     from_blocks,
     in_blocks,
     key_weights,
+    mixed,
     pad_pieces,
     scaled,
-    shares,
 )
 from n2r_jax.models.encoders.interface import EncoderOptions
 from n2r_jax.models.encoders.layers import split_key
@@ -125,10 +126,11 @@ def _of_ends(
 ) -> Float[Array, "b n 2 s d"]:
     """What the first and the last block draw from all pieces."""
     rows, heads, blocks, block, depth = k.shape
+    v = v * weight.astype(v.dtype)
     k, v = (x.reshape(rows, heads, blocks * block, depth) for x in (k, v))
     scores = scaled("bnqd,bnkd->bnqk", _ends(q), k)
-    share = shares(scores, weight.reshape(rows, 1, 1, -1), options, key, row).astype(v.dtype)
-    drawn = jnp.einsum("bnqk,bnkd->bnqd", share, v)
+    share, total = drawn_shares(scores, weight.reshape(rows, 1, 1, -1), options, key, row)
+    drawn = (mixed("bnqk,bnkd->bnqd", share, v) / total).astype(v.dtype)
     return drawn.reshape(rows, heads, 2, block, depth)
 
 
@@ -146,27 +148,40 @@ def _of_middle(
 ) -> Float[Array, "b n middle s d"]:
     """What the other blocks draw from the global blocks, their neighbours and random ones."""
     q, ends = q[:, :, 1:-1], 2 * q.shape[3]
+    as_end, as_neighbour = _as_end(weight, repeats), _as_neighbour(weight)
     scores = [
         scaled("bnmqd,bnkd->bnmqk", q, _ends(k)),
         scaled("bnmqd,bnmkd->bnmqk", q, _beside(k, chosen)),
     ]
-    weights = _weights_of_middle(weight, chosen, repeats)
-    share = shares(jnp.concatenate(scores, -1), weights, options, key, row).astype(v.dtype)
-    return jnp.einsum("bnmqk,bnkd->bnmqd", share[..., :ends], _ends(v)) + jnp.einsum(
-        "bnmqk,bnmkd->bnmqd", share[..., ends:], _beside(v, chosen)
-    )
+    weights = _joined(as_end, as_neighbour, chosen)
+    share, total = drawn_shares(jnp.concatenate(scores, -1), weights, options, key, row)
+    of_ends = _ends(v * as_end.astype(v.dtype))
+    of_others = _beside(v * as_neighbour.astype(v.dtype), chosen)
+    drawn = mixed("bnmqk,bnkd->bnmqd", share[..., :ends], of_ends)
+    drawn = drawn + mixed("bnmqk,bnmkd->bnmqd", share[..., ends:], of_others)
+    return (drawn / total).astype(v.dtype)
 
 
-def _weights_of_middle(
-    weight: Float[Array, "b 1 c s 1"], chosen: Int[Array, "n middle r"] | None, repeats: int
+def _as_end(weight: Float[Array, "b 1 c s 1"], repeats: int) -> Float[Array, "b 1 c s 1"]:
+    """How much pieces of the first and the last block count to the others."""
+    return jnp.concatenate([repeats * weight[:, :, :1], weight[:, :, 1:]], axis=2)
+
+
+def _as_neighbour(weight: Float[Array, "b 1 c s 1"]) -> Float[Array, "b 1 c s 1"]:
+    """How much pieces count as neighbours: those of the first and last block count already."""
+    return jnp.pad(weight[:, :, 1:-1], ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+
+
+def _joined(
+    as_end: Float[Array, "b 1 c s 1"],
+    as_neighbour: Float[Array, "b 1 c s 1"],
+    chosen: Int[Array, "n middle r"] | None,
 ) -> Float[Array, "b n middle 1 k"]:
-    """How much every key of a middle block counts, in the order of its scores."""
-    rows, _, blocks, block, _ = weight.shape
-    if chosen is not None:  # each head sees blocks of its own
-        weight = jnp.broadcast_to(weight, (rows, chosen.shape[0], blocks, block, 1))
-    # A neighbour that is the first or the last block is attended to already: it counts once.
-    inner = jnp.pad(weight[:, :, 1:-1], ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-    beside = _beside(inner, chosen)[:, :, :, None, :, 0]
-    ends = jnp.concatenate([repeats * weight[:, :, 0], weight[:, :, -1]], axis=2)[..., 0]
-    ends = jnp.broadcast_to(ends[:, :, None, None], (*beside.shape[:4], 2 * block))
+    """What the keys of every middle block count, in the order of its scores."""
+    rows, _, *rest = as_end.shape
+    if chosen is not None:  # each head sees random blocks of its own
+        as_neighbour = jnp.broadcast_to(as_neighbour, (rows, chosen.shape[0], *rest))
+    beside = _beside(as_neighbour, chosen)[:, :, :, None, :, 0]
+    ends = _ends(as_end)[:, :, None, None, :, 0]
+    ends = jnp.broadcast_to(ends, (*beside.shape[:4], ends.shape[-1]))
     return jnp.concatenate([ends, beside], axis=-1)

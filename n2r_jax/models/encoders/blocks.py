@@ -13,9 +13,6 @@ from n2r_jax.models.encoders.interface import EncoderOptions
 Blocks = Float[Array, "b n c s d"]
 """What n heads attend with, cut into c blocks of s pieces."""
 
-HIDDEN = -1e30
-"""Added to an invisible piece's score: exp of it is 0, yet no row is empty."""
-
 LEAST_TOTAL = 1e-15
 """Of weights: of pieces that count less than this altogether the gradient could overflow."""
 
@@ -49,30 +46,44 @@ def scaled(pattern: str, queries: Array, keys: Array) -> Array:
     return products * queries.shape[-1] ** -0.5
 
 
-def shares(
+def drawn_shares(
     scores: Float[Array, "*n q k"],
     weight: Float[Array, "*n q k"],
     options: EncoderOptions,
     key: Key[Array, ""] | None,
     row: Int[Array, " b"],
-) -> Float[Array, "*n q k"]:
-    """w_k exp(s_k) / sum_j w_j exp(s_j), with the dropout that the options ask for.
+) -> tuple[Float[Array, "*n q k"], Float[Array, "*n q 1"]]:
+    """(a, z) of p_k = w_k a_k / z = w_k exp(s_k) / sum_j w_j exp(s_j), a after dropout.
 
-    Gradients reach w with options.soft_visibility alone. Shapes: weight broadcasts to scores, whose
-    axes are row, head, any number of axes that together count the queries, key.
+    w is left to the values: w_k V_k needs no matrix of its own, and its gradient is exact at 0 too.
+    Shapes: weight broadcasts to scores, whose axes are row, head, any number of axes that together
+    count the queries, key.
     """
-    if options.soft_visibility:
-        found = _soft(scores, weight)
-    else:
-        found = jax.nn.softmax(scores + jnp.where(weight > 0, jnp.log(weight), HIDDEN))
-    by_piece = found.reshape(*found.shape[:2], -1, found.shape[-1])
+    highest = jnp.where(weight > 0, jax.lax.stop_gradient(scores), -jnp.inf).max(-1, keepdims=True)
+    highest = jnp.where(jnp.isfinite(highest), highest, 0.0)
+    drawn = _capped_exp(scores - highest)
+    total = jnp.maximum((weight * drawn).sum(-1, keepdims=True), LEAST_TOTAL)
+    by_piece = drawn.reshape(*drawn.shape[:2], -1, drawn.shape[-1])
     by_piece = dropout(by_piece, key, row, options.attention_dropout, layout="bhtf")
-    return by_piece.reshape(found.shape)
+    return by_piece.reshape(drawn.shape), total
 
 
-def _soft(scores: Float[Array, "*n q k"], weight: Float[Array, "*n q k"]) -> Array:
-    """The formula as it stands: a weight of 0 makes an exact 0 and has its true gradient."""
-    highest = jnp.where(weight > 0, scores, -jnp.inf).max(-1, keepdims=True)
-    highest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(highest), highest, 0.0))
-    drawn = weight * jnp.exp(jnp.minimum(scores - highest, LARGEST_EXPONENT))
-    return drawn / jnp.maximum(drawn.sum(-1, keepdims=True), LEAST_TOTAL)
+def mixed(pattern: str, shares: Array, values: Array) -> Array:
+    """Values by shares, computed in the values' type and summed in float32."""
+    shares = shares.astype(values.dtype)
+    return jnp.einsum(pattern, shares, values, preferred_element_type=jnp.float32)
+
+
+@jax.custom_jvp
+def _capped_exp(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """exp, of at most LARGEST_EXPONENT, whose derivative is the result: nothing else is stored.
+
+    Beyond the cap that is no derivative, but only hidden keys get there, and theirs is times 0.
+    """
+    return jnp.exp(jnp.minimum(x, LARGEST_EXPONENT))
+
+
+@_capped_exp.defjvp
+def _capped_exp_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _capped_exp(*primals)
+    return y, y * tangents[0]

@@ -12,12 +12,13 @@ from n2r_jax.kernels.attention import Heads
 from n2r_jax.models.encoders.attention import attend
 from n2r_jax.models.encoders.blocks import (
     Blocks,
+    drawn_shares,
     from_blocks,
     in_blocks,
     key_weights,
+    mixed,
     pad_pieces,
     scaled,
-    shares,
 )
 from n2r_jax.models.encoders.interface import EncoderOptions
 
@@ -63,9 +64,11 @@ def _drawn(
 ) -> Blocks:
     """What blocks as long as the window draw from themselves and both neighbours."""
     scores = scaled("bncqd,bnckd->bncqk", q, _with_neighbours(k))
-    counts = _with_neighbours(weight)[:, :, :, None, :, 0] * _within(q.shape[3])
-    share = shares(scores, counts, options, key, row).astype(v.dtype)
-    return jnp.einsum("bncqk,bnckd->bncqd", share, _with_neighbours(v))
+    near = _within(q.shape[3])
+    counts = _with_neighbours(weight)[:, :, :, None, :, 0] * near
+    share, total = drawn_shares(scores, counts, options, key, row)
+    values = _with_neighbours(v * weight.astype(v.dtype))
+    return (mixed("bncqk,bnckd->bncqd", share * near, values) / total).astype(v.dtype)
 
 
 def _with_neighbours(x: Blocks) -> Float[Array, "b n c k d"]:
