@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ FIXTURE = pathlib.Path(__file__).parent / "fixtures" / "bigbird"
 BIGBIRD = tiny.BERT | {
     "model_type": "big_bird",
     "max_position_embeddings": 64,
+    "num_hidden_layers": 1,
     "hidden_act": "gelu_new",
     "attention_type": "block_sparse",
     "block_size": 4,
@@ -37,6 +39,11 @@ KINDS = pytest.mark.parametrize("kind", ["block_sparse", "original_full"])
 
 
 @functools.cache
+def fresh(**settings):
+    return jax.jit(make_encoder(BIGBIRD | settings, PLAIN).init)(tiny.KEY)
+
+
+@functools.cache
 def made(options=PLAIN, **settings):
     """(encode, params) of a small BigBird; encode is compiled."""
     encoder = make_encoder(BIGBIRD | settings, options)
@@ -45,7 +52,7 @@ def made(options=PLAIN, **settings):
     def encode(params, ids, visible, segments, row=tiny.ROWS, key=None):
         return tiny.encoded(encoder, params, ids, visible, segments, row, key)
 
-    return encode, jax.jit(encoder.init)(tiny.KEY)
+    return encode, fresh(**settings)
 
 
 def agree_with_recorded(folder, prefix="", **settings):
@@ -57,7 +64,8 @@ def agree_with_recorded(folder, prefix="", **settings):
     visible = expected["attention_mask"].astype(np.float32)
     arrays = (expected["input_ids"], visible, expected["token_type_ids"])
     row = jnp.arange(len(visible))
-    got = tiny.encoded(encoder, found.params, *map(jnp.asarray, arrays), row=row)
+    encode = jax.jit(partial(tiny.encoded, encoder))
+    got = encode(found.params, *map(jnp.asarray, arrays), row=row)
     difference = np.abs(got.states - expected[f"{prefix}last_hidden_state"])
     assert difference[visible > 0].max() < 2e-5
     assert np.abs(got.pooled - expected[f"{prefix}pooler_output"]).max() < 2e-5
@@ -78,7 +86,7 @@ def test_our_own_recording_is_reproduced(kind):
 @pytest.mark.parametrize("pieces", [16, PIECES])
 @pytest.mark.parametrize("key", [None, tiny.KEY])
 def test_padding_never_changes_a_visible_state(pieces, key):
-    encode, params = made(DROPS)
+    encode, params = made(DROPS, num_hidden_layers=2)
     ids, visible, segments = tiny.inputs(pieces)
     expected = encode(params, ids, visible, segments, key=key)
     assert np.isfinite(expected.states).all()  # also of the text without any visible piece
@@ -115,7 +123,7 @@ def test_unselected_pieces_change_no_others_and_visibility_has_its_gradient(piec
 
 def test_a_remat_layer_gives_the_same_values_and_gradients():
     def value(remat):
-        encode, params = made(dataclasses.replace(DROPS, remat=remat), num_hidden_layers=1)
+        encode, params = made(dataclasses.replace(DROPS, remat=remat))
         arrays = tiny.inputs(PIECES)
 
         def loss(params, visible):
@@ -134,7 +142,7 @@ def test_a_key_draws_dropout_and_blocks_the_same_on_however_many_devices():
     arrays = tiny.inputs(PIECES)
     whole = encode(params, *arrays, key=tiny.KEY)
     np.testing.assert_array_equal(whole.states, encode(params, *arrays, key=tiny.KEY).states)
-    for rows in (slice(0, 1), slice(1, 3)):
+    for rows in (slice(0, 2), slice(2, 4)):
         part = [a[rows] for a in arrays]
         found = encode(params, *part, row=tiny.ROWS[rows], key=tiny.KEY)
         np.testing.assert_allclose(found.states, whole.states[rows], atol=1e-5)
@@ -154,12 +162,9 @@ def test_random_blocks_follow_the_key_in_training_and_rest_in_inference():
         np.testing.assert_allclose(found.states, expected.states, atol=1e-6)
 
 
-@KINDS
-def test_bfloat16_computes_about_the_same_from_float32_parameters(kind):
-    encode, params = made(
-        EncoderOptions(dtype="bfloat16", soft_visibility=True), attention_type=kind
-    )
-    exact, _ = made(SOFT, attention_type=kind)
+def test_bfloat16_computes_about_the_same_from_float32_parameters():
+    encode, params = made(EncoderOptions(dtype="bfloat16", soft_visibility=True))
+    exact, _ = made(SOFT)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
     ids, visible, segments = tiny.inputs(PIECES)
     found = encode(params, ids, visible, segments)
@@ -174,17 +179,18 @@ def test_embeddings_are_dropped_out_before_they_are_normalised():
     shape = bigbird_shape(BIGBIRD | {"rescale_embeddings": True})
     assert shape.scale_words == 4.0
     part = Embeddings(shape, EncoderOptions(dropout=0.5))
+    apply = jax.jit(part.apply)
     x, segments = jax.random.normal(tiny.KEY, (4, 6, 16)), jnp.zeros((4, 6), jnp.int32)
-    variables = part.init(tiny.KEY, x, segments, tiny.ROWS, None)
-    found = part.apply(variables, x, segments, tiny.ROWS, tiny.KEY)
+    variables = jax.jit(part.init)(tiny.KEY, x, segments, tiny.ROWS, None)
+    found = apply(variables, x, segments, tiny.ROWS, tiny.KEY)
     np.testing.assert_allclose(found.mean(-1), 0, atol=1e-5)
     np.testing.assert_allclose(found.var(-1), 1, atol=1e-4)
-    assert np.abs(found - part.apply(variables, x, segments, tiny.ROWS, None)).max() > 0.5
+    assert np.abs(found - apply(variables, x, segments, tiny.ROWS, None)).max() > 0.5
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_every_parameter_has_one_place_and_a_depth(use_bias):
-    encoder = make_encoder(BIGBIRD | {"use_bias": use_bias}, PLAIN)
+    encoder = make_encoder(BIGBIRD | {"use_bias": use_bias, "num_hidden_layers": 2}, PLAIN)
     shapes = jax.eval_shape(encoder.init, tiny.KEY)
     paths = [tuple(entry.key for entry in path) for path, _ in jax.tree.leaves_with_path(shapes)]
     assert sorted(paths) == sorted(place.path for place in encoder.places.values())
@@ -194,7 +200,7 @@ def test_every_parameter_has_one_place_and_a_depth(use_bias):
 
 def test_memory_grows_with_the_length_and_not_its_square():
     sizes = {"max_position_embeddings": 4096, "block_size": 64, "num_random_blocks": 3}
-    encoder = make_encoder(BIGBIRD | sizes | {"num_hidden_layers": 1}, SOFT)
+    encoder = make_encoder(BIGBIRD | sizes, SOFT)
     params = jax.eval_shape(encoder.init, tiny.KEY)
 
     def loss(params, vectors, visible, key):
