@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from n2r_jax import assemble, assemble_model
+from n2r_jax.data.batch import Batch
 from n2r_jax.data.batching import Batches
 from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import UserError
-from n2r_jax.methods import Rationale, rationalize
+from n2r_jax.methods import Method, Rationale, rationalize
+from n2r_jax.models.interface import Params
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel, prepared
 from n2r_jax.training.checkpoints import Checkpoints
@@ -39,6 +41,47 @@ class Outputs:
     """||Enc(Z)||, the norm of the predictor's representation."""
 
 
+class Rationalizer:
+    """A method and its parameters as a function from texts to rationales, on all devices.
+
+    bounds: lengths to pad to. classes: how many there are.
+    """
+
+    def __init__(self, method: Method, params: Params, bounds: tuple[int, ...], classes: int):
+        self.method, self.params, self.bounds, self.classes = method, params, bounds, classes
+
+        def body(params_and_key: tuple[Params, Any], batch: Batch) -> Rationale:
+            return rationalize(method, params_and_key[0], batch, params_and_key[1])
+
+        self._run = parallel.data_parallel_rows(body)
+
+    def __call__(
+        self, texts: EncodedTexts, batch_size: int, sample_seed: int | None = None
+    ) -> Outputs:
+        """Rationales of all texts. Masks are arg-max, or drawn with noise from `sample_seed`."""
+        words, texts = prepared.own_words(self.method.model, texts)
+        params = prepared.prepare(self.method.model, self.params, words)
+        # Side by side, texts of one length waste no steps; every result goes to its text's place.
+        order = np.argsort(texts.sizes, kind="stable")
+        batches = Batches(texts, order, self.bounds, _rows(len(texts), batch_size), seed=None)
+        out = _empty(len(texts), self.bounds[-1], self.classes)
+        for index, (length, members) in enumerate(batches.plan(0)):
+            key = None
+            if sample_seed is not None:
+                key = jax.random.fold_in(jax.random.key(sample_seed), index)
+            batch = parallel.shard(texts.batch(members, batches.batch_size, length))
+            found = jax.device_get(self._run((params, key), batch))
+            _scatter(out, found, members, length)
+        return out
+
+
+def _rows(texts: int, batch_size: int) -> int:
+    """Rows of a batch: few sizes, since each is compiled, and as many on every device."""
+    rows = min(batch_size, 1 << max(0, texts - 1).bit_length())
+    devices = jax.local_device_count()
+    return -(-rows // devices) * devices
+
+
 class TrainedRun:
     """A run directory read back: config, words and one checkpoint's parameters."""
 
@@ -51,12 +94,8 @@ class TrainedRun:
         model = assemble_model.make_model(self.config, self.inputs, len(self.labels))
         self.method = assemble.make_method(self.config, model)
         self.which, self.step, self.params = self._read_params(which)
-        method = self.method
-
-        def body(params_and_key: tuple[Any, Any], batch: Any) -> Rationale:
-            return rationalize(method, params_and_key[0], batch, params_and_key[1])
-
-        self._rationalize = parallel.data_parallel_rows(body)
+        bounds = assemble.length_buckets(self.config)
+        self._rationalizer = Rationalizer(self.method, self.params, bounds, len(self.labels))
 
     def _read_params(self, which: Which) -> tuple[Which, int, Any]:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
@@ -89,23 +128,8 @@ class TrainedRun:
         self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None
     ) -> Outputs:
         """Rationales of all texts. Masks are arg-max, or drawn with noise from `sample_seed`."""
-        devices = jax.local_device_count()
-        size = min(batch_size or self.config.evaluation.batch_size, max(1, len(texts)))
-        bounds = assemble.length_buckets(self.config)
-        rows = -(-size // devices) * devices
-        model = self.method.model
-        words, texts = prepared.own_words(model, texts)
-        params = prepared.prepare(model, self.params, words)
-        batches = Batches(texts, np.arange(len(texts)), bounds, rows, seed=None)
-        out = _empty(len(texts), bounds[-1], len(self.labels))
-        for index, (length, members) in enumerate(batches.plan(0)):
-            key = None
-            if sample_seed is not None:
-                key = jax.random.fold_in(jax.random.key(sample_seed), index)
-            batch = parallel.shard(texts.batch(members, rows, length))
-            found = jax.device_get(self._rationalize((params, key), batch))
-            _scatter(out, found, members, length)
-        return out
+        size = batch_size or self.config.evaluation.batch_size
+        return self._rationalizer(texts, size, sample_seed)
 
 
 def _empty(texts: int, length: int, classes: int) -> Outputs:

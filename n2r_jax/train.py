@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Array
 from ml_collections import ConfigDict
 
@@ -234,7 +235,9 @@ def make_evaluate(setup: Setup, keys: Sequence[Array | None]) -> EvaluateFn:
     """Dev metrics of a run's state; with a run's key its masks are drawn, else arg-max."""
     step, model = make_evaluate_step(setup.method), setup.method.model
     words, texts = prepared.own_words(model, setup.dev_batches.texts)
-    batches = dataclasses.replace(setup.dev_batches, texts=texts)
+    # Side by side, texts of one length waste no steps of a recurrence.
+    order = np.argsort(texts.sizes, kind="stable")
+    batches = dataclasses.replace(setup.dev_batches, texts=texts, indices=order)
 
     def evaluate(state: TrainState, run: int) -> dict[str, float]:
         every = (batches[i] for i in range(len(batches)))
