@@ -68,7 +68,7 @@ def aopc(per_k: Float[np.ndarray, "k ..."], denominator: Denominator) -> Float[n
 def csd(
     comprehensiveness: Float[np.ndarray, " ..."], sufficiency: Float[np.ndarray, " ..."]
 ) -> Float[np.ndarray, " ..."]:
-    """Return the comprehensiveness-sufficiency difference, higher is better (UNIREX section 4.1).
+    """Return the comprehensiveness-sufficiency difference, higher is better (UNIREX section 4.7).
 
     Both must be of the same K and the same denominator.
     """

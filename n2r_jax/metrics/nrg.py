@@ -1,4 +1,4 @@
-"""Normalized relative gain: methods compared on three desiderata at once (UNIREX section 4.1).
+"""Normalized relative gain: methods compared on three desiderata at once (UNIREX section 4.1.2).
 
 Each raw score is scaled by the worst and the best of all methods of one data set:
 
