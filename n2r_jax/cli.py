@@ -1,4 +1,4 @@
-"""The command `n2r`: look at data, evaluate a run, explain texts."""
+"""The command `n2r`: look at data, evaluate and explain a run, score what others predict."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     _add_evaluate(commands)
     _add_explain(commands)
+    _add_score(commands)
     sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
     sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
     sweep.add_argument("--out", help="where sweep.json goes; default: into DIR")
@@ -64,6 +65,22 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     explain.set_defaults(command=_explain)
 
 
+def _add_score(commands: argparse._SubParsersAction) -> None:
+    score = commands.add_parser("score", help="score predictions as others will").add_subparsers(
+        required=True, metavar="FORMAT"
+    )
+    eraser = score.add_parser("eraser", help="all that ERASER's official scorer gives")
+    eraser.add_argument("--data_dir", "--data-dir", required=True, metavar="DIR", help="the gold")
+    eraser.add_argument("--predictions", required=True, metavar="FILE", help="JSONL, a row a text")
+    eraser.add_argument("--out", required=True, metavar="FILE", help="where the JSON goes")
+    eraser.add_argument("--split", default="test", help="default: test")
+    for name, default in (("iou", "0.5"), ("aopc", "0.01 0.05 0.1 0.2 0.5")):
+        names = (f"--{name}_thresholds", f"--{name}-thresholds")
+        shown = f"default: {default}"
+        eraser.add_argument(*names, type=float, nargs="+", metavar="T", help=shown)
+    eraser.set_defaults(command=_score_eraser)
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="DIR", help="the run's --workdir")
     parser.add_argument(
@@ -75,6 +92,19 @@ def _check(arguments: argparse.Namespace) -> int:
     from n2r_jax.data import check
 
     return check.run(arguments.files, allow_shared=arguments.allow_shared)
+
+
+def _score_eraser(arguments: argparse.Namespace) -> int:
+    from n2r_jax.score.eraser import score_command
+
+    return score_command(
+        arguments.data_dir,
+        arguments.predictions,
+        arguments.out,
+        arguments.split,
+        iou_thresholds=arguments.iou_thresholds or (),
+        aopc_thresholds=arguments.aopc_thresholds or (),
+    )
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
