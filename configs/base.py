@@ -14,11 +14,12 @@ from n2r_jax.presets import switches
 def get_config(preset: str = "release") -> ConfigDict:
     """Return the common settings (N2R appendix A.2) with the switches of one preset."""
     config = ConfigDict()
-    config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier
+    config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier; dlm_f, dlm_p, dlm_fp, slm_p, slm_fp
     config.seed = 1  # of parameters, noise, data order and down-sampling; the papers use 1 to 5
     config.seeds = ()  # several runs in one program, like 1,2,3: see also `grid`
     config.grid = _grid()
     config.objective = _objective()
+    config.unirex = _unirex()
     config.model = _model()
     config.encoder = _encoder()
     config.data = _data()
@@ -74,6 +75,26 @@ def _grid() -> ConfigDict:
             "lambda_cross_entropy": (),
             "lambda_norm": (),
             "learning_rate": (),
+        }
+    )
+
+
+def _unirex() -> ConfigDict:
+    """Of UNIREX's methods alone: L_task + weights * terms."""
+    return ConfigDict(
+        {
+            "k": (1, 5, 10, 20, 50),  # rationales of the top k %: faithfulness is over all of them
+            "weight_comprehensiveness": 0.5,
+            "weight_sufficiency": 0.5,
+            "weight_plausibility": 0.5,
+            "comprehensiveness": "margin",  # or diff
+            "sufficiency": "margin",  # or diff, mae, mse, kl
+            "comprehensiveness_margin": 1.0,  # nats
+            "sufficiency_margin": 0.1,  # nats
+            "plausibility": "bce",  # or kl, linear, linear_margin
+            "plausibility_margin": 0.1,  # of linear_margin
+            "kl_per_class": True,  # the release divides sufficiency's KL by the classes
+            "passes_at_once": 0,  # masked copies in one pass; 0: all 1 + 2 |k|
         }
     )
 

@@ -19,7 +19,10 @@ from n2r_jax.data.records import Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import METHODS, Method, Settings
 from n2r_jax.models.interface import RationaleModel
+from n2r_jax.objectives.faithfulness import FaithfulnessObjective
+from n2r_jax.objectives.plausibility import PlausibilityObjective
 from n2r_jax.objectives.rationale import Objective
+from n2r_jax.objectives.unirex import UnirexObjective
 from n2r_jax.training.optimizers import Schedule, adam, rate_of
 from n2r_jax.training.state import Optimizers
 
@@ -55,8 +58,28 @@ def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = 
         temperature=chosen.temperature,
         omega_in_update_1=chosen.omega_in_update_1,
         predictor_coasts=chosen.predictor_coasts,
+        unirex=make_unirex(config.unirex),
     )
     return METHODS[config.method](model, settings)
+
+
+def make_unirex(chosen: Any) -> UnirexObjective:
+    """UNIREX's part of the config."""
+    return UnirexObjective(
+        k=tuple(chosen.k),
+        weight_comprehensiveness=chosen.weight_comprehensiveness,
+        weight_sufficiency=chosen.weight_sufficiency,
+        weight_plausibility=chosen.weight_plausibility,
+        faithfulness=FaithfulnessObjective(
+            chosen.comprehensiveness,
+            chosen.sufficiency,
+            chosen.comprehensiveness_margin,
+            chosen.sufficiency_margin,
+            chosen.kl_per_class,
+        ),
+        plausibility=PlausibilityObjective(chosen.plausibility, chosen.plausibility_margin),
+        passes_at_once=chosen.passes_at_once,
+    )
 
 
 def make_optimizers(

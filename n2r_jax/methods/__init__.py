@@ -8,6 +8,7 @@ from n2r_jax.methods.base import Method, Rationale, Update, rationalize
 from n2r_jax.methods.classifier import classifier
 from n2r_jax.methods.n2r import n2r, n2r_mmi
 from n2r_jax.methods.rnp import rnp
+from n2r_jax.methods.unirex import UNIREX_METHODS
 from n2r_jax.methods.updates import Settings
 from n2r_jax.models.interface import RationaleModel
 
@@ -16,6 +17,7 @@ METHODS: dict[str, Callable[[RationaleModel, Settings], Method]] = {
     "n2r": n2r,
     "n2r_mmi": n2r_mmi,
     "classifier": lambda model, settings: classifier(model, settings.objective),
+    **UNIREX_METHODS,
 }
 
 __all__ = ["METHODS", "Method", "Rationale", "Settings", "Update", "rationalize"]

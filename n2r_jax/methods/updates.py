@@ -20,6 +20,7 @@ from n2r_jax.objectives.rationale import (
     rationale_sums,
     task_sums,
 )
+from n2r_jax.objectives.unirex import UnirexObjective
 
 BOTH = ("extractor", "predictor")
 
@@ -35,6 +36,8 @@ class Settings:
     predictor_coasts: bool = False
     """In update 2 Adam's momentum goes on moving the predictor (PyTorch before 2.0: yes)."""
     noise: masks.NoiseFn = masks.logistic_noise
+    unirex: UnirexObjective = dataclasses.field(default_factory=UnirexObjective)
+    """Of UNIREX's methods alone."""
 
 
 def cooperative_method(

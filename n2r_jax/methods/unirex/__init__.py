@@ -1,0 +1,18 @@
+"""UNIREX (Chan et al., ICML 2022): rationales that are faithful, plausible and accurate.
+
+A row of the paper's tables is a line of this table, named as there: the kind of extractor, and the
+terms it is trained on (F faithfulness, P plausibility).
+"""
+
+from n2r_jax.methods.unirex.extractors import extractor_method
+from n2r_jax.objectives.unirex import UnirexObjective
+
+UNIREX_METHODS = {
+    "dlm_f": extractor_method("dlm_f", "f", shared=False),
+    "dlm_p": extractor_method("dlm_p", "p", shared=False),
+    "dlm_fp": extractor_method("dlm_fp", "fp", shared=False),
+    "slm_p": extractor_method("slm_p", "p", shared=True),
+    "slm_fp": extractor_method("slm_fp", "fp", shared=True),
+}
+
+__all__ = ["UNIREX_METHODS", "UnirexObjective"]

@@ -1,0 +1,47 @@
+"""UNIREX's objective: weights and criteria of its terms, and the sizes of rationales."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from n2r_jax import masks
+from n2r_jax.choices import at_least_0
+from n2r_jax.objectives.faithfulness import FaithfulnessObjective
+from n2r_jax.objectives.plausibility import PlausibilityObjective
+
+MARGINS = FaithfulnessObjective("margin", "margin", 1.0, 0.1, kl_per_class=True)
+CROSS_ENTROPY = PlausibilityObjective("bce", 0.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class UnirexObjective:
+    """L = L_task + w_c L_comp + w_s L_suff + w_p L_plaus (UNIREX section 3.3).
+
+    Raises UserError for a weight below 0 and for percentages outside (0, 100].
+    """
+
+    k: tuple[float, ...] = (1.0, 5.0, 10.0, 20.0, 50.0)
+    """Rationales of the top k % of a text's units, for each of which faithfulness is trained."""
+    weight_comprehensiveness: float = 0.5
+    weight_sufficiency: float = 0.5
+    weight_plausibility: float = 0.5
+    faithfulness: FaithfulnessObjective = MARGINS
+    plausibility: PlausibilityObjective = CROSS_ENTROPY
+    passes_at_once: int = 0
+    """Masked copies of a batch in one pass of the predictor, of 1 + 2 |K|; 0: all of them."""
+
+    def __post_init__(self):
+        masks.percentages(self.k)
+        for name in ("comprehensiveness", "sufficiency", "plausibility"):
+            at_least_0(f"weight of {name}", getattr(self, f"weight_{name}"))
+        at_least_0("passes at once", self.passes_at_once)
+
+    def only(self, terms: str) -> UnirexObjective:
+        """The same with the weights of all other terms at 0: 'f' faithfulness, 'p' plausibility."""
+        faithful, plausible = "f" in terms, "p" in terms
+        return dataclasses.replace(
+            self,
+            weight_comprehensiveness=self.weight_comprehensiveness if faithful else 0.0,
+            weight_sufficiency=self.weight_sufficiency if faithful else 0.0,
+            weight_plausibility=self.weight_plausibility if plausible else 0.0,
+        )
