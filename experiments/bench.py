@@ -4,6 +4,13 @@
 
 Both sides run in processes of their own and take turns within every round. Prints a table and
 writes bench/<cpu>.json. Without a PyTorch to be found or made, our own seconds are still printed.
+
+    train       an iteration on a batch of 128 texts of 256 tokens
+    evaluate    a split of eight such batches, from word ids to selected words and classes: ours
+                finds the split's words and projects them in that time, PyTorch goes batch by batch
+    explain     2,048 texts of reviews' lengths, from lists of words to the same: ours looks up,
+                puts texts of one length together and makes the explanations that a user gets;
+                PyTorch looks up and pads 256 texts at a time, as they come, to their longest
 """
 
 from __future__ import annotations
@@ -23,15 +30,16 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.bench_driver import Seconds, Summary, Worker, interleave, summarize
-from experiments.bench_lengths import real_requests
+from experiments.bench_lengths import explain_request, real_requests
 from experiments.bench_machine import find_torch_python, machine, make_torch_venv
+from experiments.bench_worker import Settings
 
 REPO = pathlib.Path(__file__).parents[1]
 OURS, TORCH = "n2r_jax", "PyTorch"
 TORCH_RELEASE = "PyTorch, the release's order"
 OURS_COMMAND: list[str | pathlib.Path] = [sys.executable, "-m", "experiments.bench_jax"]
 SEEDS = 5
-TRAIN, EVALUATE = {"do": "train", "repeat": 3}, {"do": "evaluate", "repeat": 5}
+TRAIN, EVALUATE = {"do": "train", "repeat": 3}, {"do": "evaluate", "batches": 8, "repeat": 3}
 """Of each turn's repeats the median counts: the first has to take back memory and caches."""
 
 
@@ -41,6 +49,8 @@ class Row:
 
     name: str
     seconds: Seconds
+    tokens: int | None = None
+    """Real tokens of a round, where the row is told by tokens a second."""
 
     def summaries(self) -> dict[str, Summary]:
         """Each side beside PyTorch, or beside ourselves where there is none."""
@@ -111,8 +121,9 @@ def measure(
             rows.append(Row(f"train, {order}'s order", interleave(workers, [TRAIN], rounds=rounds)))
             if order == "release":
                 both = {name: workers[name] for name in (OURS, TORCH) if name in workers}
-                rows.append(Row("evaluate", interleave(both, [EVALUATE], rounds=rounds)))
+                rows.append(time_evaluation(both, rounds))
                 if not quick:
+                    rows.append(time_explaining(both, rounds))
                     rows.append(Row("train, real lengths", time_real_lengths(both, rounds)))
                     rows.append(Row(f"train, {SEEDS} seeds at once", time_seeds(workers, rounds)))
     return rows, starts, versions
@@ -132,6 +143,19 @@ def start_workers(
     if order == "paper" and python is not None:
         workers[TORCH_RELEASE] = stack.enter_context(Worker(commands[TORCH]))
     return workers
+
+
+def time_evaluation(workers: Mapping[str, Worker], rounds: int) -> Row:
+    """A split of full batches."""
+    sizes = Settings()
+    tokens = EVALUATE["batches"] * sizes.batch * sizes.length
+    return Row("evaluate", interleave(workers, [EVALUATE], rounds=rounds), tokens)
+
+
+def time_explaining(workers: Mapping[str, Worker], rounds: int) -> Row:
+    """Texts of reviews' lengths; a side's first turn opens its run."""
+    request = explain_request()
+    return Row("explain", interleave(workers, [request], rounds=rounds), sum(request["lengths"]))
 
 
 def time_seeds(workers: Mapping[str, Worker], rounds: int) -> Seconds:
@@ -160,14 +184,16 @@ def time_real_lengths(workers: Mapping[str, Worker], rounds: int) -> Seconds:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Seconds and ratios, each with its quartiles."""
-    shown = Table(title="seconds of one iteration, median [quartiles]")
-    for column in ("", "side", "seconds", "times PyTorch"):
+    """Seconds and ratios, each with its quartiles, and tokens a second at the median."""
+    shown = Table(title="seconds, median [quartiles]")
+    for column in ("", "side", "seconds", "tokens a second", "times PyTorch"):
         shown.add_column(column, justify="left" if column in ("", "side") else "right")
     for row in rows:
         for index, (side, s) in enumerate(row.summaries().items()):
             ratio = spread(s.median_ratio, s.ratio_quartiles, 2) if TORCH in row.seconds else "-"
-            shown.add_row("" if index else row.name, side, spread(s.median, s.quartiles, 3), ratio)
+            speed = f"{row.tokens / s.median:,.0f}" if row.tokens else ""
+            seconds = spread(s.median, s.quartiles, 3)
+            shown.add_row("" if index else row.name, side, seconds, speed, ratio)
         shown.add_section()
     return shown
 
@@ -196,6 +222,7 @@ def record(rows: Sequence[Row], starts: Mapping[str, Start]) -> dict[str, Any]:
             }
             for row in rows
         },
+        "tokens": {row.name: row.tokens for row in rows if row.tokens},
         "starts": {name: dataclasses.asdict(start) for name, start in starts.items()},
     }
 

@@ -7,12 +7,21 @@ which train as one program. The first request of a shape compiles.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from experiments.bench_worker import Settings, random_arrays, seconds_of, serve
+from experiments.bench_explain import explainer_of
+from experiments.bench_lengths import BUCKETS
+from experiments.bench_worker import (
+    Arrays,
+    Settings,
+    random_arrays,
+    random_splits,
+    random_texts,
+    seconds_of,
+    serve,
+)
 from n2r_jax import runtime
 
 
@@ -26,7 +35,7 @@ class Bench:
         import jax
         import optax
 
-        from n2r_jax.methods.base import rationalize
+        from n2r_jax.inference import Rationalizer
         from n2r_jax.training import parallel, several, state, step
 
         method = make_method(self.settings)
@@ -46,7 +55,10 @@ class Bench:
             body = several.make_several_step(build, frozen, parallel.all_sum)
         self.state = parallel.replicate(together)
         self.step = parallel.data_parallel(body, donate=True)
-        self.rationalize = parallel.data_parallel_rows(partial(rationalize, method))
+        longest = self.settings.length
+        bounds = (*(bucket for bucket in BUCKETS if bucket < longest), longest)
+        self.rationalize = Rationalizer(method, bounds, classes=2)
+        self.explainer: Any = None
         return {"jax": jax.__version__, "numpy": np.__version__, "devices": str(rows)}
 
     def batch(self, arrays: Any) -> Any:
@@ -84,13 +96,28 @@ class Bench:
         return seconds_of(iterate, self.batches(**request))
 
     def evaluate(self, **request: int | Sequence[int] | None) -> list[float]:
-        """Seconds of whole evaluations."""
-        import jax
+        """Seconds of whole splits, what is made of their words included."""
+        rows = self.settings.sizes(**request)["batch"]
+        splits = [encoded(split) for split in random_splits(self.settings, **request)]
+        return seconds_of(lambda s: self.rationalize(self.state.params, s, rows), splits)
 
-        def run(batch: Any) -> None:
-            jax.block_until_ready(self.rationalize(self.state.params, batch))
+    def explain(self, lengths: Sequence[int], batch: int = 256, repeat: int = 1) -> list[float]:
+        """Seconds of whole collections, from lists of words to explanations, by a run on disk."""
+        if self.explainer is None:
+            self.explainer = explainer_of(self.settings)
+        texts = [random_texts(lengths, self.settings.vocabulary, seed) for seed in range(repeat)]
+        return seconds_of(lambda one: self.explainer.explain(one, batch_size=batch), texts)
 
-        return seconds_of(run, self.batches(**request))
+
+def encoded(split: Sequence[Arrays]) -> Any:
+    """Random batches as the texts of a split."""
+    from n2r_jax.data.encoding import EncodedTexts
+
+    ids, real, labels = (np.concatenate(column) for column in zip(*split, strict=True))
+    words = ids[real > 0].astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(real.sum(1, dtype=np.int64))])
+    nothing, unmarked = np.zeros(len(words), np.uint8), np.zeros(len(labels), bool)
+    return EncodedTexts(words, nothing, starts, labels.astype(np.int32), unmarked, 0)
 
 
 def make_method(settings: Settings) -> Any:
@@ -120,4 +147,5 @@ def make_method(settings: Settings) -> Any:
 
 if __name__ == "__main__":
     bench = Bench()
-    serve(bench.setup, {"train": bench.train, "evaluate": bench.evaluate})
+    tasks = {"train": bench.train, "evaluate": bench.evaluate, "explain": bench.explain}
+    serve(bench.setup, tasks)

@@ -1,4 +1,4 @@
-"""Batches of the lengths that reviews have, padded in three ways."""
+"""Texts of the lengths that reviews have: batches padded in three ways, and a collection."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ def real_requests(batches: int = 8, rows: int = 128, seed: int = 0) -> dict[str,
         "trimmed": [request(batch, batch.max()) for batch in as_they_come],
         "buckets": [request(batch, bucket_of(batch.max())) for batch in alike],
     }
+
+
+def explain_request(texts: int = 2048, seed: int = 0) -> dict[str, Any]:
+    """A collection of texts to explain, in the order they come."""
+    lengths = [int(length) for length in review_lengths(texts, seed)]
+    return {"do": "explain", "lengths": lengths, "batch": 256}

@@ -2,8 +2,13 @@
 
     {"do": "setup", ...}                                  -> {"ok": true, "versions": {...}}
     {"do": "train", "lengths": [200, 31], "repeat": 3}    -> {"seconds": [...], "peak_mb": ...}
-    {"do": "evaluate", "batch": 256, "length": 512}       -> the same
+    {"do": "evaluate", "batches": 8, "batch": 256}        -> the same
+    {"do": "explain", "lengths": [200, 31], "batch": 256} -> the same
     {"do": "quit"}
+
+`train` is one iteration on one batch. `evaluate` is a split of so many batches, from word ids to
+selected words and classes, with all that is prepared for it. `explain` goes from lists of words to
+the same, its look-up included. Each is asked `repeat` times.
 
 `lengths` holds one real length per input; null means that no input is padded. `batch` and `length`
 change the sizes of one request. Every worker answers from here, so that all of them see the same
@@ -68,6 +73,29 @@ def random_arrays(
     real = np.arange(length) < np.asarray(lengths)[:, None]
     ids = rng.integers(1, vocabulary, real.shape) * real
     return Arrays(ids, real.astype(np.float32), rng.integers(0, 2, batch))
+
+
+def random_splits(
+    settings: Settings, *, batches: int = 1, repeat: int = 1, **request: Any
+) -> list[list[Arrays]]:
+    """For each repeat a split of so many batches, of the settings' sizes where none are named."""
+    sizes = settings.sizes(**request)
+    return [
+        [random_arrays(**sizes, seed=first + place) for place in range(batches)]
+        for first in range(0, repeat * batches, batches)
+    ]
+
+
+def words_of(vocabulary: int) -> list[str]:
+    """The words with ids from 1; 0 is padding."""
+    return [f"w{word}" for word in range(1, vocabulary)]
+
+
+def random_texts(lengths: Sequence[int], vocabulary: int, seed: int = 0) -> list[list[str]]:
+    """Texts as lists of random words; the same arguments give the same texts."""
+    words, rng = words_of(vocabulary), np.random.default_rng(seed)
+    drawn = (rng.integers(0, len(words), length) for length in lengths)
+    return [[words[place] for place in places] for places in drawn]
 
 
 def seconds_of(action: Callable[[Any], object], batches: Sequence[Any]) -> list[float]:

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from bench_worker import Settings, random_arrays, seconds_of, serve
+from bench_worker import (
+    Arrays,
+    Settings,
+    random_arrays,
+    random_splits,
+    random_texts,
+    seconds_of,
+    serve,
+    words_of,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,6 +33,11 @@ class Batch(NamedTuple):
     ids: Tensor  # [B, L]
     real: Tensor  # [B, L], 1 at real tokens and 0 at pads
     labels: Tensor  # [B]
+
+
+def as_batch(arrays: Arrays) -> Batch:
+    """The same memory as tensors."""
+    return Batch(*map(torch.from_numpy, arrays))
 
 
 class Player(nn.Module):
@@ -143,6 +157,21 @@ def evaluate(game: Game, batch: Batch) -> tuple[Tensor, Tensor]:
     return mask, game.predictor.head(game.encode(embedded, mask, batch.real)).argmax(dim=-1)
 
 
+def explain(
+    game: Game, ids: Mapping[str, int], texts: Sequence[Sequence[str]], rows: int
+) -> list[tuple[Tensor, Tensor]]:
+    """`evaluate` of lists of words as they come, each batch padded to its longest."""
+    found = []
+    for first in range(0, len(texts), rows):
+        chosen = texts[first : first + rows]
+        looked_up = [torch.tensor([ids.get(word, 0) for word in text]) for text in chosen]
+        padded = nn.utils.rnn.pad_sequence(looked_up, batch_first=True)
+        lengths = torch.tensor([len(text) for text in chosen])
+        real = (torch.arange(padded.shape[1]) < lengths[:, None]).float()
+        found.append(evaluate(game, Batch(padded, real, torch.zeros_like(lengths))))
+    return found
+
+
 class Bench:
     """Answers the driver's requests with one game, so that its state is kept between them."""
 
@@ -157,7 +186,7 @@ class Bench:
         """One batch for each repeat, of the game's sizes where the request names no other."""
         sizes = self.game.settings.sizes(**request)
         arrays = [random_arrays(**sizes, seed=seed) for seed in range(repeat)]
-        return [Batch(*map(torch.from_numpy, columns)) for columns in arrays]
+        return [as_batch(one) for one in arrays]
 
     def train(self, **request: int | Sequence[int] | None) -> list[float]:
         """Seconds of whole iterations."""
@@ -165,11 +194,21 @@ class Bench:
         return seconds_of(functools.partial(train, self.game), self.batches(**request))
 
     def evaluate(self, **request: int | Sequence[int] | None) -> list[float]:
-        """Seconds of whole evaluations."""
+        """Seconds of whole splits."""
         self.game.eval()
-        return seconds_of(functools.partial(evaluate, self.game), self.batches(**request))
+        splits = [[as_batch(a) for a in s] for s in random_splits(self.game.settings, **request)]
+        return seconds_of(lambda split: [evaluate(self.game, one) for one in split], splits)
+
+    def explain(self, lengths: Sequence[int], batch: int = 256, repeat: int = 1) -> list[float]:
+        """Seconds of whole collections of texts."""
+        self.game.eval()
+        vocabulary = self.game.settings.vocabulary
+        ids = {word: id for id, word in enumerate(words_of(vocabulary), start=1)}
+        texts = [random_texts(lengths, vocabulary, seed) for seed in range(repeat)]
+        return seconds_of(lambda one: explain(self.game, ids, one, batch), texts)
 
 
 if __name__ == "__main__":
     bench = Bench()
-    serve(bench.setup, {"train": bench.train, "evaluate": bench.evaluate})
+    tasks = {"train": bench.train, "evaluate": bench.evaluate, "explain": bench.explain}
+    serve(bench.setup, tasks)

@@ -42,13 +42,13 @@ class Outputs:
 
 
 class Rationalizer:
-    """A method and its parameters as a function from texts to rationales, on all devices.
+    """A method as a function from parameters and texts to rationales, on all devices.
 
     bounds: lengths to pad to. classes: how many there are.
     """
 
-    def __init__(self, method: Method, params: Params, bounds: tuple[int, ...], classes: int):
-        self.method, self.params, self.bounds, self.classes = method, params, bounds, classes
+    def __init__(self, method: Method, bounds: tuple[int, ...], classes: int):
+        self.model, self.bounds, self.classes = method.model, bounds, classes
 
         def body(params_and_key: tuple[Params, Any], batch: Batch) -> Rationale:
             return rationalize(method, params_and_key[0], batch, params_and_key[1])
@@ -56,11 +56,11 @@ class Rationalizer:
         self._run = parallel.data_parallel_rows(body)
 
     def __call__(
-        self, texts: EncodedTexts, batch_size: int, sample_seed: int | None = None
+        self, params: Params, texts: EncodedTexts, batch_size: int, sample_seed: int | None = None
     ) -> Outputs:
         """Rationales of all texts. Masks are arg-max, or drawn with noise from `sample_seed`."""
-        words, texts = prepared.own_words(self.method.model, texts)
-        params = prepared.prepare(self.method.model, self.params, words)
+        words, texts = prepared.own_words(self.model, texts)
+        params = prepared.prepare(self.model, params, words)
         # Side by side, texts of one length waste no steps; every result goes to its text's place.
         order = np.argsort(texts.sizes, kind="stable")
         batches = Batches(texts, order, self.bounds, _rows(len(texts), batch_size), seed=None)
@@ -95,7 +95,7 @@ class TrainedRun:
         self.method = assemble.make_method(self.config, model)
         self.which, self.step, self.params = self._read_params(which)
         bounds = assemble.length_buckets(self.config)
-        self._rationalizer = Rationalizer(self.method, self.params, bounds, len(self.labels))
+        self._rationalize = Rationalizer(self.method, bounds, len(self.labels))
 
     def _read_params(self, which: Which) -> tuple[Which, int, Any]:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
@@ -129,7 +129,7 @@ class TrainedRun:
     ) -> Outputs:
         """Rationales of all texts. Masks are arg-max, or drawn with noise from `sample_seed`."""
         size = batch_size or self.config.evaluation.batch_size
-        return self._rationalizer(texts, size, sample_seed)
+        return self._rationalize(self.params, texts, size, sample_seed)
 
 
 def _empty(texts: int, length: int, classes: int) -> Outputs:

@@ -166,5 +166,9 @@ def test_torch_reference_speaks_the_protocol(torch_worker, order):
     for task in ("train", "evaluate"):
         answer = torch_worker.ask({"do": task, **request})
         assert len(answer["seconds"]) == 2 and answer["peak_mb"] > 10
+    split = torch_worker.ask({"do": "evaluate", "batches": 2, "repeat": 3})
+    assert len(split["seconds"]) == 3
+    explained = torch_worker.ask({"do": "explain", "lengths": [2, 5, 1], "batch": 2})
+    assert len(explained["seconds"]) == 1
     resized = torch_worker.ask({"do": "train", "batch": 2, "length": 9, "lengths": None})
     assert len(resized["seconds"]) == 1
