@@ -1,6 +1,6 @@
 """What the input pipeline costs: the same steps on streamed batches and on batches made beforehand.
 
-    python -m experiments.bench_input          (--quick: 7 rounds of the paper's size)
+    python -m experiments.bench_input          (--quick: 15 rounds of the paper's size)
 
 One compiled N2R step is fed in turns by the stream that training uses (planned, padded and
 prefetched by grain's thread, then split over the devices) and by the very same batches out of a
@@ -58,20 +58,20 @@ CASES = (
         name="batch 128, length 256, GRU 2 x 100 (the paper's)",
         settings=Settings(),
         buckets=(64, 128, 192, 256),
-        steps=5,
+        steps=2,
         bounded=True,
     ),
     Case(
         name="batch 256, length 32, GRU 2 x 100",
         settings=Settings(batch=256, length=32),
         buckets=(16, 32),
-        steps=20,
+        steps=8,
     ),
     Case(
         name="batch 256, length 32, GRU 2 x 8",
         settings=Settings(batch=256, length=32, units=8, embedding=16),
         buckets=(16, 32),
-        steps=100,
+        steps=40,
     ),
 )
 
@@ -98,8 +98,8 @@ class Result:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 1 if the bound does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=25, help="rounds that count (default 25)")
-    parser.add_argument("--quick", action="store_true", help="7 rounds of the paper's size")
+    parser.add_argument("--rounds", type=int, default=41, help="rounds that count (default 41)")
+    parser.add_argument("--quick", action="store_true", help="15 rounds of the paper's size")
     parser.add_argument("--out", type=pathlib.Path, help="default: bench/input-<cpu>.json")
     options = parser.parse_args(arguments)
     console, found, load = Console(), machine(), os.getloadavg()[0]
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(warning, style="yellow")
     runtime.configure()
     runtime.enable_compilation_cache()
-    rounds = 7 if options.quick else options.rounds
+    rounds = 15 if options.quick else options.rounds
     results = [measure(case, rounds) for case in (CASES[:1] if options.quick else CASES)]
     console.print(table(results))
     out = options.out or REPO / "bench" / f"input-{slug(found['cpu'])}.json"
