@@ -81,6 +81,9 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
     fresh = partial(create_state, setup.method, setup.optimizers, config.seed, example(setup))
     shapes = state_shapes(setup.method, setup.optimizers, example(setup))
     given = setup.method.model.given
+    if not run.exists:
+        # Pretrained weights that cannot be read are told before anything is written.
+        fresh = partial(lambda state: state, fresh())
     if is_first:
         record(run, config, setup)
         introduce(config, setup, shapes)

@@ -114,3 +114,15 @@ def test_two_seeds_train_as_one_program(directory, tmp_path):
         wanted["encoder"]["layer_1"]["attention"]["query"]["kernel"],
         atol=1e-5,
     )
+
+
+def test_weights_that_cannot_be_read_are_told_before_anything_is_written(tmp_path):
+    hub = tiny_encoder.write_directory(tmp_path / "hub")
+    (hub / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"neither model\.safetensors nor"):
+        train(config(hub), str(tmp_path / "run"))
+    tiny_encoder.write_directory(hub, intermediate_size=20)
+    (hub / "config.json").write_text(json.dumps(tiny_encoder.CONFIG))
+    with pytest.raises(DataError, match=r"intermediate.*\[20\].*\[24\]"):
+        train(config(hub), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
