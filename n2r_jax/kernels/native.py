@@ -18,6 +18,8 @@ from jaxtyping import Array
 from n2r_jax.kernels import compiler
 
 FUNCTIONS = (
+    "n2r_attention_forward",
+    "n2r_attention_backward",
     "n2r_gru_forward",
     "n2r_gru_backward",
     "n2r_gru_words",

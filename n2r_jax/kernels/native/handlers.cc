@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "attention_handlers.h"
 #include "backward.h"
 #include "forward.h"
 #include "token_scores.h"

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from n2r_jax.kernels.attention import LARGEST_EXPONENT as LARGEST_EXPONENT
 from n2r_jax.kernels.attention import Chosen, Heads, near, weighted_attention
 from n2r_jax.models.encoders.interface import EncoderOptions
 
@@ -33,7 +32,7 @@ def attend(
     """
     rate = 0.0 if key is None else options.attention_dropout
     if not options.soft_visibility and rate == 0 and _suits_cudnn(queries):
-        seen = (visible > 0)[:, None, None, :] & near(visible.shape[1], window)
+        seen = (visible > 0)[:, None, None, :] & near(queries.shape[1], keys.shape[1], window)
         try:
             return jax.nn.dot_product_attention(
                 queries, keys, values, mask=seen, implementation="cudnn"
