@@ -1,4 +1,4 @@
-"""The command `n2r`: look at data, evaluate and explain a run, score what others predict."""
+"""The command `n2r`: look at data, evaluate, explain and export a run, score predictions."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     _add_evaluate(commands)
     _add_explain(commands)
+    _add_export(commands)
     _add_score(commands)
     sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
     sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
@@ -65,6 +66,25 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     explain.set_defaults(command=_explain)
 
 
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    from n2r_jax.export import FORMATS
+
+    export = commands.add_parser("export", help="a run's predictions in the formats of others")
+    formats = export.add_subparsers(required=True, metavar="FORMAT")
+    for name, form in FORMATS.items():
+        parser = formats.add_parser(name, help=form.help)
+        _add_run(parser)
+        parser.add_argument("--data", help="a file or ERASER directory; default: the test split")
+        parser.add_argument("--out", required=True, metavar="PATH", help="where it goes")
+        splits = ("train", "val", "dev", "test")
+        parser.add_argument("--split", choices=splits, default="test", help="default: test")
+        parser.add_argument("--overwrite", action="store_true", help="replace what is at PATH")
+        parser.set_defaults(command=_export, format=name, aopc=False)
+        if form.faithful:
+            of = "also comprehensiveness and sufficiency of the best 1, 5, 10, 20, 50 % of tokens"
+            parser.add_argument("--aopc", action="store_true", help=of.replace("%", "%%"))
+
+
 def _add_score(commands: argparse._SubParsersAction) -> None:
     score = commands.add_parser("score", help="score predictions as others will").add_subparsers(
         required=True, metavar="FORMAT"
@@ -92,6 +112,23 @@ def _check(arguments: argparse.Namespace) -> int:
     from n2r_jax.data import check
 
     return check.run(arguments.files, allow_shared=arguments.allow_shared)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.export.command import export_command
+    from n2r_jax.score.eraser import AOPC_THRESHOLDS
+
+    return export_command(
+        arguments.format,
+        arguments.run,
+        arguments.out,
+        data=arguments.data,
+        split=arguments.split,
+        which=arguments.checkpoint,
+        shares=AOPC_THRESHOLDS if arguments.aopc else (),
+        overwrite=arguments.overwrite,
+    )
 
 
 def _score_eraser(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,139 @@
+"""The texts that an export is of, one by one: a file, an ERASER directory or a run's test split.
+
+A file is read as it is written out, so its size does not matter. Its labels are optional, and bad
+rows are all named at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from n2r_jax.data.eraser import is_eraser, read_eraser
+from n2r_jax.data.files import INTEGER
+from n2r_jax.data.labels import LabelProblem, label_index
+from n2r_jax.data.raw import file_ending, read_raw
+from n2r_jax.data.rows import RowProblem, parse_row
+from n2r_jax.data.sources import open_split
+from n2r_jax.errors import BadRows, DataError
+from n2r_jax.score.eraser_annotations import document_sizes, read_annotations
+
+
+@dataclasses.dataclass(frozen=True)
+class InputRow:
+    """One text as it was given."""
+
+    id: str
+    tokens: tuple[str, ...]
+    label: str | None = None
+    """The label's name, where the data say it."""
+    rationale: tuple[int, ...] | None = None
+    """0 or 1 for every token, where a human marked any."""
+    text: str | None = None
+    """What the tokens were cut from by `tokenize`, where they were."""
+    documents: tuple[tuple[str, int], ...] | None = None
+    """Of an ERASER row: its documents' names and numbers of tokens, in the order of the tokens."""
+
+
+def data_path(data: str | None, split: str, config: Any) -> pathlib.Path | None:
+    """The file or directory asked for, else the run's own; None where its data are no files."""
+    if data is None and config.data.name == "eraser":
+        data = config.data.train
+    elif data is None and config.data.name == "files":
+        data = config.data[_own_name(split)]
+    return pathlib.Path(data) if data else None
+
+
+def eraser_directory(path: pathlib.Path | None) -> pathlib.Path | None:
+    """The path, if it is an ERASER directory."""
+    return path if path and path.is_dir() and is_eraser(path) else None
+
+
+def read_rows(
+    path: pathlib.Path | None,
+    split: str,
+    labels: Sequence[str],
+    config: Any,
+    *,
+    need_labels: bool,
+) -> Iterator[InputRow]:
+    """Rows of a file, of a split of an ERASER directory, or (None) of the run's own data.
+
+    Raises DataError for the file and BadRows, once all rows were looked at, for rows that cannot
+    be used: also those without a label if `need_labels`.
+    """
+    if path is None:
+        return _configured(config, split, labels)
+    if eraser_directory(path):
+        return _eraser(path, split, labels)
+    return _file(path, labels, need_labels)
+
+
+def _own_name(split: str) -> str:
+    return "dev" if split == "val" else split
+
+
+def _configured(config: Any, split: str, labels: Sequence[str]) -> Iterator[InputRow]:
+    source = open_split(config.data, _own_name(split), labels)
+    for index in range(len(source)):
+        record = source[index]
+        yield InputRow(record.id, record.tokens, labels[record.label], record.rationale)
+
+
+def _eraser(directory: pathlib.Path, split: str, labels: Sequence[str]) -> Iterator[InputRow]:
+    docids = {row.id: row.docids for row in read_annotations(directory, split)}
+    sizes = document_sizes(directory, {docid for own in docids.values() for docid in own})
+    source = read_eraser(directory, split, labels)
+    for index in range(len(source)):
+        record = source[index]
+        documents = tuple((docid, sizes[docid].tokens) for docid in docids[record.id])
+        label = labels[record.label]
+        yield InputRow(record.id, record.tokens, label, record.rationale, documents=documents)
+
+
+def _file(path: pathlib.Path, labels: Sequence[str], need_labels: bool) -> Iterator[InputRow]:
+    errors: list[DataError] = []
+    lines: dict[str, int] = {}
+    typed = not file_ending(path).startswith((".csv", ".tsv"))
+    stem = path.name.removesuffix(file_ending(path))
+    for line, fields in read_raw(path):
+        try:
+            if isinstance(fields, RowProblem):
+                raise fields
+            row = _parse(fields, line, f"{stem}-{line}", labels, need_labels, typed)
+            if (first := lines.setdefault(row.id, line)) != line:
+                raise RowProblem(f"id {row.id!r} again (first in line {first})", "make ids unique")
+        except (RowProblem, LabelProblem) as bad:
+            errors.append(DataError(bad.problem, file=path, line=line, mend=bad.mend))
+            continue
+        if not errors:  # with any, nothing will be written
+            yield row
+    if errors:
+        raise BadRows(errors)
+    if not lines:
+        raise DataError("no rows", file=path, mend="check that this is the right file")
+
+
+def _parse(
+    fields: dict[str, Any],
+    line: int,
+    default_id: str,
+    labels: Sequence[str],
+    need_labels: bool,
+    typed: bool,
+) -> InputRow:
+    """One row; `typed` files tell the label 1 from "1"."""
+    given = fields.get("label") not in (None, "")
+    row = parse_row(fields if given or need_labels else fields | {"label": 0}, line, default_id)
+    label = row.label
+    if not typed and INTEGER.fullmatch(str(label)) and label not in labels:
+        label = int(label)
+    return InputRow(
+        row.id,
+        row.tokens,
+        labels[label_index(label, labels)] if given else None,
+        row.rationale,
+        fields["text"] if fields.get("tokens") is None else None,
+    )
