@@ -201,6 +201,7 @@ def record(grown: Sequence[Growth]) -> dict[str, Any]:
 def draw(grown: Sequence[Growth], path: pathlib.Path, title: str) -> None:
     """Seconds above and memory below, over every axis, all scales logarithmic."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(4 * len(grown), 7), layout="constrained")
     figure.suptitle(f"one training iteration of N2R, GRU; {title}")
@@ -219,6 +220,9 @@ def draw(grown: Sequence[Growth], path: pathlib.Path, title: str) -> None:
             panel.set_xlabel(f"{growth.axis.name} ({name_of(growth.axis.fixed)})", fontsize=8)
             panel.set_xticks(values, [str(value) for value in values])
             panel.minorticks_off()
+            # Decades alone would leave an axis of less than one without any number.
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+            panel.yaxis.set_major_formatter("{x:g}")
             panel.grid(alpha=0.3)
             panel.legend(fontsize=8)
     figure.savefig(path, dpi=130)
