@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from n2r_jax.kernels.attention import Chosen, Heads, near, weighted_attention
 from n2r_jax.models.encoders.interface import EncoderOptions
+from n2r_jax.models.encoders.plain_attention import attend_plainly
 
 
 def attend(
@@ -31,6 +32,11 @@ def attend(
     nothing. With options.soft_visibility gradients reach `visible`, otherwise visible > 0 decides.
     """
     rate = 0.0 if key is None else options.attention_dropout
+    weight = (visible if options.soft_visibility else visible > 0).astype(jnp.float32)
+    if options.twice:
+        if rate:
+            raise ValueError("attention that can be differentiated twice has no dropout; no key")
+        return attend_plainly(queries, keys, values, weight, window)
     if not options.soft_visibility and rate == 0 and _suits_cudnn(queries):
         seen = (visible > 0)[:, None, None, :] & near(queries.shape[1], keys.shape[1], window)
         try:
@@ -39,10 +45,9 @@ def attend(
             )
         except (NotImplementedError, RuntimeError, ValueError):
             pass  # this cuDNN cannot; XLA's code can
-    weight = visible if options.soft_visibility else visible > 0
     seed = jnp.zeros(2, jnp.uint32) if key is None else jax.random.bits(key, (2,), jnp.uint32)
     chosen = Chosen(rate, window)
-    return weighted_attention(queries, keys, values, weight.astype(jnp.float32), seed, row, chosen)
+    return weighted_attention(queries, keys, values, weight, seed, row, chosen)
 
 
 def _suits_cudnn(queries: Heads) -> bool:

@@ -146,9 +146,8 @@ class Attention(nn.Module):
         )
         drawn = self.attend(*parts, visible, options, for_shares, row)
         y = dense("output")(drawn.reshape(x.shape))
-        if shape.attention_drops:
-            y = drop(y, for_output, row, options.dropout)
-        return LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")(x + y)
+        norm = LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")
+        return norm(x, y, row, for_output, options.dropout if shape.attention_drops else 0.0)
 
 
 class FeedForward(nn.Module):
@@ -165,8 +164,9 @@ class FeedForward(nn.Module):
         shape, options = self.shape, self.options
         inner = Dense(shape.hidden, shape.inner, options.dtype, spread=shape.spread, name="inner")
         outer = Dense(shape.inner, shape.hidden, options.dtype, spread=shape.spread, name="outer")
-        y = drop(outer(activation(shape.activation)(inner(x))), key, row, options.dropout)
-        return LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")(x + y)
+        bent = options.nonlinearity("feed_forward", activation(shape.activation))
+        norm = LayerNorm(shape.hidden, shape.epsilon, options.dtype, name="norm")
+        return norm(x, outer(bent(inner(x))), row, key, options.dropout)
 
 
 class Layer(nn.Module):
@@ -257,7 +257,7 @@ class BertLike:
         if not self.shape.pooler:
             return first
         pooled: Any = self.pooler.apply({"params": params["pooler"]}, first)
-        return jnp.tanh(pooled)
+        return self.options.nonlinearity("pooler", jnp.tanh)(pooled)
 
 
 def bert_like(
@@ -274,6 +274,10 @@ def bert_like(
         Layer(shape, options, attention),
         Dense(shape.hidden, shape.hidden, spread=shape.spread),
     )
+
+    def rebuilt(**changes: Any) -> Encoder:
+        return bert_like(shape, dataclasses.replace(options, **changes), places, attention)
+
     return Encoder(
         hidden_size=shape.hidden,
         max_pieces=shape.max_pieces,
@@ -282,7 +286,9 @@ def bert_like(
         word_vectors=model.word_vectors,
         encode=model.encode,
         places=places,
+        rebuilt=rebuilt,
         has_pooler=shape.pooler,
+        padding=shape.padding or 0,
     )
 
 

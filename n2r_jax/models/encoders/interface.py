@@ -10,6 +10,10 @@ from jaxtyping import Array, Float
 
 EncoderParams = dict[str, Any]
 """{'embeddings': ..., 'layer_0': ..., 'layer_1': ..., 'pooler': ...}, trees of arrays."""
+Elementwise = Callable[[Array], Array]
+"""A function of numbers, applied to each of an array."""
+Nonlinearity = Callable[[str, Elementwise], Elementwise]
+"""(place, function) -> what is computed there instead; places: 'feed_forward', 'pooler'."""
 Path = tuple[str, ...]
 """Where a tensor stands in the parameters: ('layer_0', 'attention', 'query', 'kernel')."""
 
@@ -20,6 +24,12 @@ class Place(NamedTuple):
     path: Path
     transposed: bool = False
     """PyTorch's linear weights are [out, in], ours [in, out]."""
+
+
+def unchanged(place: str, function: Elementwise) -> Elementwise:
+    """The `Nonlinearity` that leaves every function as it is."""
+    del place
+    return function
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +47,10 @@ class EncoderOptions:
     soft_visibility: bool = False
     """Gradients reach `visible`: p_ij = v_j exp(s_ij) / sum_k v_k exp(s_ik), exact also at v = 0.
     Otherwise only visible > 0 matters, and a fused attention may be used."""
+    nonlinearity: Nonlinearity = unchanged
+    """Stands between the encoder and its elementwise functions: DeepLIFT changes their slopes."""
+    twice: bool = False
+    """Gradients can be differentiated once more: attention has no rules of its own, nor dropout."""
 
 
 class Encoded(NamedTuple):
@@ -70,7 +84,11 @@ class Encoder:
     is drawn by; no key means no dropout."""
     places: Mapping[str, Place]
     """All tensors, by their Hugging Face names without the model's prefix -> where they go."""
+    rebuilt: Callable[..., Encoder]
+    """(**changes) -> the same encoder with changed options, for the same parameters."""
     has_pooler: bool = True
+    padding: int = 0
+    """The padding piece's id."""
 
 
 def depth_of(path: Path, layers: int) -> int:

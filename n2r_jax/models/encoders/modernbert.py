@@ -10,6 +10,7 @@ There are no segments and no pooler. The sums are kept in float32 whatever layer
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -74,6 +75,9 @@ def make_modernbert(config: Config, options: EncoderOptions) -> Encoder:
         states: Any = last_norm.apply({"params": params["final_norm"]}, x)
         return Encoded(states, states[:, 0])
 
+    def rebuilt(**changes: Any) -> Encoder:
+        return make_modernbert(config, dataclasses.replace(options, **changes))
+
     return Encoder(
         hidden_size=shape.hidden,
         max_pieces=shape.max_pieces,
@@ -82,7 +86,9 @@ def make_modernbert(config: Config, options: EncoderOptions) -> Encoder:
         word_vectors=word_vectors,
         encode=encode,
         places=modernbert_places(shape),
+        rebuilt=rebuilt,
         has_pooler=False,
+        padding=config.get("pad_token_id") or 0,
     )
 
 
@@ -134,7 +140,8 @@ class FeedForward(nn.Module):
         inner = dense(shape.hidden, 2 * shape.inner, spread=shape.spread, name="inner")
         outer = dense(shape.inner, shape.hidden, spread=shape.spread_of_added, name="outer")
         gate, up = jnp.split(inner(x), 2, axis=-1)
-        y = outer(activation(shape.activation)(gate) * up)
+        bent = options.nonlinearity("feed_forward", activation(shape.activation))
+        y = outer(bent(gate) * up)
         return drop(y, key, row, options.dropout)
 
 
