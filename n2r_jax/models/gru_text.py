@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch
-from n2r_jax.kernels import native
+from n2r_jax.errors import UserError
+from n2r_jax.kernels import gru, native
 from n2r_jax.kernels.bigru import bigru_max, bigru_states
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.gru import Weights
@@ -30,7 +31,8 @@ from n2r_jax.kernels.token_scores import (
     token_scores,
 )
 from n2r_jax.kernels.word_gru import Words, project, word_max, word_moments
-from n2r_jax.models.interface import Params, Prediction, RationaleModel
+from n2r_jax.models.encoders.interface import Nonlinearity, unchanged
+from n2r_jax.models.interface import FromVectors, Params, Prediction, RationaleModel
 
 Tokens = Float[Array, "t e b"] | Words
 """What a GRU reads: the vectors of a batch's tokens, or in inference words already projected."""
@@ -136,16 +138,38 @@ class GRUPredictor(nn.Module):
         pool: Float[Array, "t b"],
         row: Int[Array, " b"],
         key: Array | None,
+        twice: bool = False,
     ) -> Prediction:
-        """Logits and Enc(Z); a row without any token has Enc(Z) = 0."""
+        """Logits and Enc(Z); a row without any token has Enc(Z) = 0. twice: see `FromVectors`."""
         if isinstance(tokens, Words):
             pooled = word_max(self.gru(), tokens, mask, valid, pool)
+        elif twice:
+            pooled = _max_without_rules(self.gru(), tokens, mask, valid, pool)
         else:
             pooled = bigru_max(self.gru(), tokens, mask, valid, pool)
         pooled = jnp.where(pool.sum(0)[None] > 0, pooled, 0.0)
         kernel, bias = self.head()
         kept = dropout(pooled[None], key, row, self.dropout_rate)[0]
         return Prediction((kernel @ kept + bias[:, None]).T, pooled.T)
+
+
+def _max_without_rules(
+    weights: Weights, inputs: Array, mask: Array, valid: Array, pool: Array
+) -> Float[Array, "f b"]:
+    """`bigru_max` without derivative rules of its own, so that any number can be taken."""
+    peaks = (
+        gru.run(
+            jax.tree.map(lambda a, side=int(reverse): a[side], weights),
+            inputs,
+            mask,
+            valid,
+            reverse=reverse,
+            tape=frozenset(),
+            pool=pool,
+        )[1].value
+        for reverse in (False, True)
+    )
+    return jnp.concatenate(list(peaks))
 
 
 def gru_text_model(
@@ -172,8 +196,10 @@ def gru_text_model(
     def tokens(params: Params, group: str, batch: Batch) -> Tokens:
         if "projected" in params["embedding"]:
             return Words(params["embedding"]["projected"][group], batch.tokens.T)
-        found = params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
-        return found.transpose(1, 2, 0)
+        return vectors(params, batch).transpose(1, 2, 0)
+
+    def vectors(params: Params, batch: Batch) -> Float[Array, "b t e"]:
+        return params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
 
     def prepare(params: Params, words: Int[Array, " w"]) -> Params:
         vectors = params["embedding"]["table"][words]
@@ -213,10 +239,42 @@ def gru_text_model(
     def predict(
         params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
+        return predicted(params, batch, tokens(params, "predictor", batch), mask, key)
+
+    def predict_vectors(
+        params: Params,
+        batch: Batch,
+        vectors: Float[Array, "b t e"],
+        mask: Float[Array, "b t"],
+        key: Array | None,
+        nonlinearity: Nonlinearity = unchanged,
+        twice: bool = False,
+    ) -> Prediction:
+        if nonlinearity is not unchanged:
+            raise UserError("DeepLIFT does not know a GRU's gates; take integrated_gradients")
+        return predicted(params, batch, vectors.transpose(1, 2, 0), mask, key, twice)
+
+    def predicted(
+        params: Params, batch: Batch, x: Tokens, mask: Array, key: Array | None, twice: bool = False
+    ) -> Prediction:
         variables = {"params": params["predictor"]}
-        x, valid, pool = tokens(params, "predictor", batch), selectable(batch).T, batch.valid.T
-        found: Any = predictor.apply(variables, x, mask.T, valid, pool, batch.row, key)
+        seen = (x, mask.T, selectable(batch).T, batch.valid.T)
+        found: Any = predictor.apply(variables, *seen, batch.row, key, twice)
         return found
 
     prepares = prepare if native.suits(given["embedding"]["table"]) else None
-    return RationaleModel(init, encode, score, predict, selectable, given=given, prepare=prepares)
+    return RationaleModel(
+        init,
+        encode,
+        score,
+        predict,
+        selectable,
+        given=given,
+        prepare=prepares,
+        from_vectors=FromVectors(
+            vectors,
+            baseline=lambda params, batch: jnp.zeros_like(vectors(params, batch)),
+            predict=predict_vectors,
+            by_unit=lambda batch, values: values * batch.valid,
+        ),
+    )

@@ -25,6 +25,27 @@ class Prediction(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class FromVectors:
+    """The predictor as a function of the vectors that it reads, which is what attributions are of.
+
+    There are P of them in a text: one a unit, or one a piece where the model reads pieces.
+    """
+
+    vectors: Callable[[Params, Batch], Array]
+    """(params, batch) -> the vectors [B, P, E] that `predict` looks up."""
+    baseline: Callable[[Params, Batch], Array]
+    """(params, batch) -> those of a text that says nothing: padding's vector, a constant, in every
+    unit's place. Special pieces and what lies behind a text's end stay as they are."""
+    predict: Callable[..., Prediction]
+    """(params, batch, vectors, mask [B, T], key, nonlinearity=unchanged, twice=False), float32.
+
+    nonlinearity: stands between the model and its elementwise functions (models/encoders).
+    twice: gradients by the vectors can be differentiated once more, at the cost of speed."""
+    by_unit: Callable[[Batch, Array], Array]
+    """(batch, one value a vector [B, P]) -> what all of a unit's add up to [B, T]."""
+
+
+@dataclasses.dataclass(frozen=True)
 class RationaleModel:
     """An extractor and a predictor as pure functions. No key means no dropout."""
 
@@ -51,3 +72,5 @@ class RationaleModel:
     prepare: Callable[[Params, Array], Params] | None = None
     """(params, ids of words) -> groups in place of those of params, for inference on batches whose
     ids are places among these words, of which the first is 0. None: nothing is gained by it."""
+    from_vectors: FromVectors | None = None
+    """For attributions; None: the model reads nothing that has vectors."""

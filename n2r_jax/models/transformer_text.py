@@ -23,9 +23,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch, Pieces
-from n2r_jax.models.encoders.interface import Encoded, Encoder, EncoderParams, depth_of
+from n2r_jax.models.encoders.interface import (
+    Encoded,
+    Encoder,
+    EncoderParams,
+    Nonlinearity,
+    depth_of,
+    unchanged,
+)
 from n2r_jax.models.encoders.layers import Dense, drop
-from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
+from n2r_jax.models.interface import (
+    Features,
+    FromVectors,
+    Params,
+    Prediction,
+    RationaleModel,
+)
 
 Masking = Literal["zeroed", "attention", "compaction"]
 Pooling = Literal["pooler", "max"]
@@ -70,6 +83,9 @@ class TransformerText:
             encodes=() if self.encoder_drops else (owner,),
             shared=("encoder",) if self.shared else (),
             layers=self.extractor.layers,
+            from_vectors=FromVectors(
+                self.vectors, self.baseline, self.predict_vectors, sum_of_pieces
+            ),
         )
 
     def init(self, key: Array, batch: Batch) -> Params:
@@ -111,12 +127,47 @@ class TransformerText:
         self, params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
         """Logits and Enc(Z) from the selected words alone."""
+        return self._predict(self.predictor, params, batch, self.vectors(params, batch), mask, key)
+
+    def vectors(self, params: Params, batch: Batch) -> Float[Array, "b p e"]:
+        """Word vectors of the pieces that the predictor reads."""
+        encoder = self._encoder(params, "predictor")
+        return self.predictor.word_vectors(encoder, _pieces(batch).ids)
+
+    def baseline(self, params: Params, batch: Batch) -> Float[Array, "b p e"]:
+        """The padding piece's vector in the place of every word's pieces (UNIREX section 5)."""
+        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        padding = jnp.full_like(pieces.ids, self.predictor.padding)
+        nothing = jax.lax.stop_gradient(self.predictor.word_vectors(encoder, padding))
+        return jnp.where((pieces.word < 0)[..., None], self.vectors(params, batch), nothing)
+
+    def predict_vectors(
+        self,
+        params: Params,
+        batch: Batch,
+        vectors: Float[Array, "b p e"],
+        mask: Float[Array, "b t"],
+        key: Array | None,
+        nonlinearity: Nonlinearity = unchanged,
+        twice: bool = False,
+    ) -> Prediction:
+        """`predict` from given vectors, in float32; see `FromVectors`."""
+        changes = {"dtype": "float32", "nonlinearity": nonlinearity, "twice": twice}
+        return self._predict(self.predictor.rebuilt(**changes), params, batch, vectors, mask, key)
+
+    def _predict(
+        self,
+        predictor: Encoder,
+        params: Params,
+        batch: Batch,
+        vectors: Float[Array, "b p e"],
+        mask: Float[Array, "b t"],
+        key: Array | None,
+    ) -> Prediction:
         pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
         for_encoder, for_head = _two(key)
-        vectors = self.predictor.word_vectors(encoder, pieces.ids)
-        keep = piece_mask(mask, pieces)
-        vectors, visible, segments = self._shown(vectors, keep, pieces)
-        encoded = self.predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
+        vectors, visible, segments = self._shown(vectors, piece_mask(mask, pieces), pieces)
+        encoded = predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
         pooled = self._pool(encoded, visible)
         kept = drop(pooled[:, None], for_head, batch.row, self.dropout_rate)[:, 0]
         variables = {"params": params["predictor"]["head"]}
@@ -185,6 +236,14 @@ def piece_mask(mask: Float[Array, "b t"], pieces: Pieces) -> Float[Array, "b p"]
     """A piece's share of its word's mask: special pieces 1, padding 0."""
     of_word = jnp.take_along_axis(mask, jnp.maximum(pieces.word, 0), axis=1)
     return jnp.where(pieces.word < 0, 1.0, of_word) * pieces.visible
+
+
+def sum_of_pieces(batch: Batch, of_piece: Float[Array, "b p"]) -> Float[Array, "b t"]:
+    """What the values of each word's pieces add up to; special pieces belong to no word."""
+    pieces, words = _pieces(batch), batch.tokens.shape[1]
+    word = jnp.where(pieces.word < 0, words, pieces.word)
+    add = jax.vmap(lambda values, at: jnp.zeros(words + 1, values.dtype).at[at].add(values))
+    return add(of_piece, word)[:, :words]
 
 
 def word_scores(
