@@ -203,8 +203,9 @@ def gru_text_model(
 
     def prepare(params: Params, words: Int[Array, " w"]) -> Params:
         vectors = params["embedding"]["table"][words]
-        weights = {group: Weights(**params[group]["gru"]) for group in ("extractor", "predictor")}
-        return {"embedding": {"projected": {g: project(w, vectors) for g, w in weights.items()}}}
+        read = [group for group in ("extractor", "predictor") if group in params]
+        projected = {g: project(Weights(**params[g]["gru"]), vectors) for g in read}
+        return {"embedding": {"projected": projected}}
 
     given = {"embedding": {"table": jnp.asarray(table)}}
 

@@ -118,6 +118,15 @@ def test_prepared_for_some_words_it_does_the_same(padding):
         model.score(prepared, model.encode(prepared, own), own, jax.random.key(0))
 
 
+@pytest.mark.skipif(not native.available(), reason="no C++ compiler here")
+def test_a_predictor_without_an_extractor_is_prepared_alone(made):
+    model, params = made
+    alone = {group: params[group] for group in ("embedding", "predictor")}
+    projected = model.prepare(alone, jnp.arange(3))["embedding"]["projected"]
+    assert list(projected) == ["predictor"]
+    assert projected["predictor"][1].shape == (3, 16)
+
+
 def test_nothing_is_prepared_where_nothing_was_compiled(monkeypatch):
     monkeypatch.setattr(native, "suits", lambda _: False)
     table = np.zeros((WORDS, DIMENSION), np.float32)
