@@ -53,6 +53,11 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument(
         "--sample", type=int, metavar="SEED", help="draw masks with noise instead of arg-max"
     )
+    evaluate.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also comprehensiveness and sufficiency (12 more passes)",
+    )
     evaluate.set_defaults(command=_evaluate)
 
 
@@ -167,6 +172,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         which=arguments.checkpoint,
         sample_seed=arguments.sample,
+        faithfulness=arguments.faithfulness,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ from n2r_jax.data.eraser import is_eraser
 from n2r_jax.data.records import Source
 from n2r_jax.errors import DataError
 from n2r_jax.inference import TrainedRun, Which
+from n2r_jax.metrics.faithfulness_report import faithfulness_report
 from n2r_jax.metrics.report import RationaleReport, rationale_report, render
 
 
@@ -27,11 +29,13 @@ def evaluate(
     *,
     which: Which = "best",
     sample_seed: int | None = None,
+    faithfulness: bool = False,
 ) -> tuple[RationaleReport, dict[str, Any]]:
     """Score a run on a file (default: its config's test split): the report, and where it is from.
 
     Gold beyond the maximum length is invisible, as in the papers. Masks are arg-max unless
-    `sample_seed` asks for drawn ones.
+    `sample_seed` asks for drawn ones. faithfulness: what the predictor says without the rationale
+    and with it alone, too, for the top k % by score of `config.unirex.k` and for the run's masks.
     """
     trained = TrainedRun(directory, which)
     cache = open_cache(trained.config.data.get("cache", ""))  # runs of old have no such field
@@ -53,6 +57,17 @@ def evaluate(
         classes=len(trained.labels),
         resamples=trained.config.evaluation.bootstrap,
     )
+    if faithfulness:
+        from n2r_jax.faithful import masked_predictor
+
+        section = faithfulness_report(
+            partial(masked_predictor(trained), texts),
+            outputs.scores,
+            outputs.mask,
+            valid,
+            trained.config.unirex.k,
+        )
+        report = dataclasses.replace(report, faithfulness=section)
     origin = {
         "run": str(trained.run.path),
         "method": trained.config.method,
@@ -88,6 +103,7 @@ def evaluate_command(
     out: str | None = None,
     which: Which = "best",
     sample_seed: int | None = None,
+    faithfulness: bool = False,
 ) -> int:
     """Evaluate, print the tables and write results.json (in the run, or at `out`).
 
@@ -95,7 +111,9 @@ def evaluate_command(
     """
     from rich.console import Console
 
-    report, origin = evaluate(directory, data, which=which, sample_seed=sample_seed)
+    report, origin = evaluate(
+        directory, data, which=which, sample_seed=sample_seed, faithfulness=faithfulness
+    )
     console = Console()
     console.print(
         f"{origin['method']} ({origin['preset']}), seed {origin['seed']}, {origin['checkpoint']}, "

@@ -11,6 +11,7 @@ from n2r_jax.data.reviews import Reviews
 from n2r_jax.errors import UserError
 from n2r_jax.evaluate import evaluate, evaluate_command
 from n2r_jax.inference import TrainedRun
+from n2r_jax.metrics.report import render
 from tests import tiny
 
 ROWS = {"model", "select_all", "random", "ceiling"}
@@ -85,3 +86,13 @@ def test_a_run_without_checkpoints_is_told(run, tmp_path):
     bare = shutil.copytree(run, tmp_path / "bare", ignore=lambda *_: ["latest", "best"])
     with pytest.raises(UserError, match="has no checkpoint yet"):
         evaluate(bare)
+
+
+def test_faithfulness_is_measured_where_it_is_asked_for():
+    report, _ = evaluate(tiny.trained_run(), faithfulness=True)
+    section = report.to_dict()["faithfulness"]
+    assert section["k"] == [1, 5, 10, 20, 50] and len(section["sufficiency"]["per_k"]) == 5
+    assert all(-1 <= value <= 1 for value in section["comprehensiveness"]["per_k"])
+    assert evaluate(tiny.trained_run())[0].faithfulness is None
+    titles = [table.title for table in render(report)]
+    assert any("Faithfulness" in title for title in titles)

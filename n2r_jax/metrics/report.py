@@ -64,6 +64,8 @@ class RationaleReport:
     overlap: dict[str, Any] | None
     overlap_missing: str | None
     bootstrap: dict[str, Any]
+    faithfulness: dict[str, Any] | None = None
+    """Where it was asked for; its names are defined in it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all sections and the definitions of their names, for json.dump."""
@@ -219,7 +221,8 @@ def render(report: RationaleReport) -> list[Table]:
     """Return rich tables: overlap beside its baselines (one per definition), then the rest."""
     overlap = report.overlap or {}
     tables = [_score_table(name, overlap[name]) for name in ("micro", "instance_mean") if overlap]
-    return [*tables, _rest_table(report)]
+    faithful = [_faithfulness_table(report.faithfulness)] if report.faithfulness else []
+    return [*tables, _rest_table(report), *faithful]
 
 
 def _score_table(name: str, rows: dict[str, dict[str, Any]]) -> Table:
@@ -235,6 +238,20 @@ def _score_table(name: str, rows: dict[str, dict[str, Any]]) -> Table:
         prf_cells = [_percent(score[key]) for key in Prf._fields]
         cells = [*prf_cells, span if "f1_low" in score else "", _percent(score["sparsity"])]
         table.add_row(row.replace("_", "-"), *cells)
+    return table
+
+
+def _faithfulness_table(section: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    title = "Faithfulness: mean over K (AOPC of ERASER), and of the run's own masks"
+    table = Table("", title=title, title_justify="left")
+    for heading in ("AOPC |K|", "AOPC |K| + 1", *(f"{k:g} %" for k in section["k"]), "selected"):
+        table.add_column(heading, justify="right")
+    for name in ("comprehensiveness", "sufficiency", "csd", "log_odds"):
+        value = section[name]
+        numbers = [value["aopc_k"], value["aopc_k_plus_1"], *value["per_k"], value["selected"]]
+        table.add_row(name.replace("_", "-"), *map(_decimal, numbers))
     return table
 
 
