@@ -14,7 +14,7 @@ from n2r_jax.presets import switches
 def get_config(preset: str = "release") -> ConfigDict:
     """Return the common settings (N2R appendix A.2) with the switches of one preset."""
     config = ConfigDict()
-    config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier; dlm_f, dlm_p, dlm_fp, slm_p, slm_fp
+    config.method = "n2r"  # rnp, n2r, n2r_mmi, classifier; see README
     config.seed = 1  # of parameters, noise, data order and down-sampling; the papers use 1 to 5
     config.seeds = ()  # several runs in one program, like 1,2,3: see also `grid`
     config.grid = _grid()
@@ -94,6 +94,8 @@ def _unirex() -> ConfigDict:
             "plausibility": "bce",  # or kl, linear, linear_margin
             "plausibility_margin": 0.1,  # of linear_margin
             "kl_per_class": True,  # the release divides sufficiency's KL by the classes
+            "steps": 3,  # of integrated gradients
+            "aa_grad": "first_order",  # or second_order: attributions are differentiated through
             "passes_at_once": 0,  # masked copies in one pass; 0: all 1 + 2 |k|
         }
     )

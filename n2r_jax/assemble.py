@@ -78,6 +78,8 @@ def make_unirex(chosen: Any) -> UnirexObjective:
             chosen.kl_per_class,
         ),
         plausibility=PlausibilityObjective(chosen.plausibility, chosen.plausibility_margin),
+        steps=chosen.steps,
+        aa_grad=chosen.aa_grad,
         passes_at_once=chosen.passes_at_once,
     )
 

@@ -51,6 +51,9 @@ class Method:
     updates: tuple[Update, ...]
     select: Callable[[Params, Batch, Array | None], tuple[Array, Array]]
     """(params, batch, key) -> (scores, mask) [B, T]; without a key deterministic."""
+    predicts_from_all: bool = False
+    """The prediction is of the whole text, which the rationale explains (UNIREX); otherwise of the
+    rationale alone, and no other unit has a say in it."""
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -71,9 +74,10 @@ class Rationale(NamedTuple):
 def rationalize(
     method: Method, params: Params, batch: Batch, key: Array | None = None
 ) -> Rationale:
-    """Select, then predict from the selection alone. A key samples the mask as in training."""
+    """Select, then predict from what the method predicts from. A key samples the mask."""
     scores, mask = method.select(params, batch, key)
-    prediction: Prediction = method.model.predict(params, batch, mask, None)
+    seen = batch.valid if method.predicts_from_all else mask
+    prediction: Prediction = method.model.predict(params, batch, seen, None)
     return Rationale(scores, mask, *prediction)
 
 

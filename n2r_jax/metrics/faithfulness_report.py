@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -39,7 +40,8 @@ def faithfulness_report(
     """
     valid = np.asarray(valid, np.float32)
     full = _logits(predict(valid))
-    top = np.asarray(masks.top_k_percent(np.asarray(scores, np.float32), valid, k))
+    ranked = jnp.asarray(scores, jnp.float32)
+    top = np.asarray(masks.top_k_percent(ranked, jnp.asarray(valid), k))
     shown = [*top, np.asarray(selected, np.float32)]
     alone = np.stack([_logits(predict(mask * valid)) for mask in shown])
     without = np.stack([_logits(predict((1 - mask) * valid)) for mask in shown])

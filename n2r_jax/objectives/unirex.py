@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 from n2r_jax import masks
-from n2r_jax.choices import at_least_0
+from n2r_jax.attribution.base import AAGrad
+from n2r_jax.choices import at_least_0, one_of
+from n2r_jax.errors import UserError
 from n2r_jax.objectives.faithfulness import FaithfulnessObjective
 from n2r_jax.objectives.plausibility import PlausibilityObjective
 
@@ -27,6 +30,10 @@ class UnirexObjective:
     weight_plausibility: float = 0.5
     faithfulness: FaithfulnessObjective = MARGINS
     plausibility: PlausibilityObjective = CROSS_ENTROPY
+    steps: int = 3
+    """Of integrated gradients, by Gauss-Legendre quadrature."""
+    aa_grad: AAGrad = "first_order"
+    """first_order (release): an attribution's gradient is a constant; second_order: it is not."""
     passes_at_once: int = 0
     """Masked copies of a batch in one pass of the predictor, of 1 + 2 |K|; 0: all of them."""
 
@@ -35,6 +42,9 @@ class UnirexObjective:
         for name in ("comprehensiveness", "sufficiency", "plausibility"):
             at_least_0(f"weight of {name}", getattr(self, f"weight_{name}"))
         at_least_0("passes at once", self.passes_at_once)
+        one_of("config.unirex.aa_grad", self.aa_grad, get_args(AAGrad))
+        if self.steps < 1:
+            raise UserError(f"config.unirex.steps is {self.steps}; it must be at least 1")
 
     def only(self, terms: str) -> UnirexObjective:
         """The same with the weights of all other terms at 0: 'f' faithfulness, 'p' plausibility."""

@@ -4,6 +4,7 @@ A row of the paper's tables is a line of this table, named as there: the kind of
 terms it is trained on (F faithfulness, P plausibility).
 """
 
+from n2r_jax.methods.unirex.attributed import in_training, post_hoc
 from n2r_jax.methods.unirex.extractors import extractor_method
 from n2r_jax.objectives.unirex import UnirexObjective
 
@@ -13,6 +14,14 @@ UNIREX_METHODS = {
     "dlm_fp": extractor_method("dlm_fp", "fp", shared=False),
     "slm_p": extractor_method("slm_p", "p", shared=True),
     "slm_fp": extractor_method("slm_fp", "fp", shared=True),
+    "aa_grad": post_hoc("aa_grad", "gradient"),
+    "aa_inputxgrad": post_hoc("aa_inputxgrad", "input_x_gradient"),
+    "aa_deeplift": post_hoc("aa_deeplift", "deep_lift"),
+    "aa_ig": post_hoc("aa_ig", "integrated_gradients"),
+    "aa_f": in_training("aa_f", "f"),
+    "aa_fp": in_training("aa_fp", "fp"),
+    "sgt": in_training("sgt", "f", self_guided=True),
+    "sgt_p": in_training("sgt_p", "fp", self_guided=True),
 }
 
 __all__ = ["UNIREX_METHODS", "UnirexObjective"]

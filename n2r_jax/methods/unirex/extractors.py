@@ -49,7 +49,7 @@ def extractor_method(
         unirex = settings.unirex.only(terms)
         update = joint_update(model, unirex, settings.objective.lambda_cross_entropy)
         select = select_top_share(model, settings.objective.sparsity)
-        return Method(name, model, (update,), select)
+        return Method(name, model, (update,), select, predicts_from_all=True)
 
     return build
 
