@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from n2r_jax import runtime
 from n2r_jax.kernels import compiler
 
 FUNCTIONS = (
@@ -23,6 +24,8 @@ FUNCTIONS = (
     "n2r_gru_forward",
     "n2r_gru_backward",
     "n2r_gru_words",
+    "n2r_layer_norm_forward",
+    "n2r_layer_norm_backward",
     "n2r_token_scores_forward",
     "n2r_token_scores_backward",
 )
@@ -48,6 +51,11 @@ def available() -> bool:
 def suits(array: Array) -> bool:
     """Whether work on this array goes to the compiled functions; decided when traced."""
     return jax.default_backend() == "cpu" and array.dtype == jnp.float32 and available()
+
+
+def threads() -> int:
+    """How many threads one device may use: all devices share the cores."""
+    return max(1, runtime.cores() // jax.local_device_count("cpu"))
 
 
 def function(name: str, results: list[jax.ShapeDtypeStruct]) -> Any:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from n2r_jax import runtime
 from n2r_jax.kernels import native
 from n2r_jax.kernels.dropout import threshold
 from n2r_jax.kernels.native import floats
@@ -44,10 +42,10 @@ def _in(arguments: Arguments) -> tuple[Array, ...]:
 
 
 def _by(chosen: Chosen) -> dict[str, Any]:
-    """What a call is told besides arrays; devices share the cores among them."""
+    """What a call is told besides arrays."""
     return {
         "rate": np.float32(chosen.rate),
         "threshold": np.uint32(threshold(chosen.rate)),
         "window": np.int32(-1 if chosen.window is None else chosen.window),
-        "threads": np.int32(max(1, runtime.cores() // jax.local_device_count("cpu"))),
+        "threads": np.int32(native.threads()),
     }

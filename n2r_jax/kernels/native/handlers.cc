@@ -8,6 +8,7 @@
 #include "attention_handlers.h"
 #include "backward.h"
 #include "forward.h"
+#include "layer_norm_handlers.h"
 #include "token_scores.h"
 #include "vectors.h"
 #include "words.h"

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from n2r_jax.errors import UserError
 from n2r_jax.kernels.dropout import dropout
+from n2r_jax.kernels.layer_norm import add_norm
 from n2r_jax.models.encoders.interface import EncoderParams, Path, Place
 
 Activation = Callable[[Array], Array]
@@ -95,17 +96,21 @@ class LayerNorm(nn.Module):
     use_bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*n h"]) -> Float[Array, "*n h"]:
-        """(x - mean) / sqrt(variance + epsilon) * scale + bias."""
-        x = x.astype(jnp.float32)
-        along_last = [1] * (x.ndim - 1) + [-1]
-        centred = x - x.mean(-1, keepdims=True)
-        root = jax.lax.rsqrt((centred * centred).mean(-1, keepdims=True) + self.epsilon)
+    def __call__(
+        self,
+        x: Float[Array, "*n h"],
+        added: Float[Array, "*n h"] | None = None,
+        row: Int[Array, " b"] | None = None,
+        key: Array | None = None,
+        rate: float = 0.0,
+    ) -> Float[Array, "*n h"]:
+        """(z - mean) / sqrt(variance + epsilon) * scale + bias with z = x + drop(added)."""
         scale = self.param("scale", nn.initializers.ones, (self.features,), jnp.float32)
-        y = centred * root * scale.reshape(along_last)
+        bias = jnp.zeros(self.features)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-            y = y + bias.reshape(along_last)
+        row = jnp.zeros(x.shape[0], jnp.int32) if row is None else row
+        y = add_norm(x, added, scale, bias, self.epsilon, key, row, rate)
         return y.astype(self.dtype)
 
 
