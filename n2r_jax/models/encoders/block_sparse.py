@@ -7,25 +7,25 @@ every other block also attends to itself, to the blocks beside it and to a few r
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from n2r_jax.kernels.attention import Heads
+from n2r_jax.models.encoders.attention import attend
 from n2r_jax.models.encoders.blocks import (
     Blocks,
-    drawn_shares,
+    attend_blocks_to,
+    by_weight,
     from_blocks,
     in_blocks,
-    key_weights,
-    mixed,
     pad_pieces,
-    scaled,
 )
 from n2r_jax.models.encoders.interface import EncoderOptions
 from n2r_jax.models.encoders.layers import split_key
+
+GROUP = 8
+"""Middle blocks that attend at a time: enough work for a GPU, few copies of keys."""
 
 
 def is_sparse(pieces: int, block: int, random: int) -> bool:
@@ -80,23 +80,61 @@ def attend_blocks(
     there a result follows `visible` without a jump at 0.
     """
     for_blocks, for_ends, for_middle = split_key(key, 3)
-    q, k, v = (in_blocks(pad_pieces(x, block), block) for x in (queries, keys, values))
-    weight = pad_pieces(key_weights(visible, options), block)
-    weight = weight.reshape(visible.shape[0], 1, -1, block, 1)
+    weight, weighted = by_weight(pad_pieces(visible, block), options)
+    q, k, v = (pad_pieces(x, block) for x in (queries, keys, values))
+    blocks = weight.shape[1] // block
     chosen = None
     if for_blocks is not None and random:
-        chosen = random_blocks(for_blocks, q.shape[1], q.shape[2], random)
+        chosen = random_blocks(for_blocks, q.shape[2], blocks, random)
+    ends = jnp.concatenate([q[:, :block], q[:, -block:]], axis=1)
+    ends = attend(ends, k, v, weight, weighted, for_ends, row)
+    q, k, v = (in_blocks(x, block) for x in (q, k, v))
+    weight = weight.reshape(weight.shape[0], 1, blocks, block)
     repeats = 1 + random if key is None else 1
-    # Scores are made again in the backward pass: only heads are stored, as by flash attention.
-    of_ends = jax.checkpoint(partial(_of_ends, options=options))
-    of_middle = jax.checkpoint(partial(_of_middle, options=options, repeats=repeats))
-    ends = of_ends(q, k, v, weight, for_ends, row)
-    middle = of_middle(q, k, v, weight, chosen, for_middle, row)
-    drawn = from_blocks(jnp.concatenate([ends[:, :, :1], middle, ends[:, :, 1:]], axis=2))
+    middle = _of_middle(q, k, v, weight, repeats, chosen, weighted, for_middle, row)
+    drawn = jnp.concatenate([ends[:, :block], from_blocks(middle), ends[:, block:]], axis=1)
     drawn = drawn[:, : visible.shape[1]]
     if options.soft_visibility:
         return drawn
     return jnp.where((visible > 0)[:, :, None, None], drawn, 0)
+
+
+def _of_middle(
+    q: Blocks,
+    k: Blocks,
+    v: Blocks,
+    weight: Float[Array, "b 1 c s"],
+    repeats: int,
+    chosen: Int[Array, "n middle r"] | None,
+    options: EncoderOptions,
+    key: Key[Array, ""] | None,
+    row: Int[Array, " b"],
+) -> Float[Array, "b n middle s d"]:
+    """What the other blocks draw from the global blocks, their neighbours and random ones.
+
+    One group of blocks after another, in the backward pass too, so that the keys of one group are
+    copied at a time.
+    """
+    middle = q.shape[2] - 2
+    weight = jnp.broadcast_to(weight, k.shape[:4])[..., None]
+    weight_of_ends = jnp.concatenate([repeats * weight[:, :, 0], weight[:, :, -1]], axis=2)
+    # A neighbour that is the first or the last block is attended to already: it counts once.
+    inner = jnp.pad(weight[:, :, 1:-1], ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+    q, k_all, v_all, inner = (_whole_groups(x, middle) for x in (q, k, v, inner))
+    if chosen is not None:
+        chosen = jnp.pad(chosen, ((0, 0), (0, -middle % GROUP), (0, 0)))
+
+    @jax.checkpoint
+    def draw(first: Int[Array, ""]) -> Blocks:
+        queries = jax.lax.dynamic_slice_in_dim(q, first + 1, GROUP, axis=2)
+        keys = _seen(_ends(k), k_all, chosen, first)
+        values = _seen(_ends(v), v_all, chosen, first)
+        weights = _seen(weight_of_ends, inner, chosen, first)[..., 0]
+        return attend_blocks_to(queries, keys, values, weights, options, key, row, first)
+
+    drawn = jax.lax.map(draw, jnp.arange(0, middle, GROUP))
+    drawn = jnp.moveaxis(drawn, 0, 2)  # [b n groups GROUP s d]
+    return drawn.reshape(*q.shape[:2], -1, *q.shape[3:])[:, :, :middle]
 
 
 def _ends(x: Blocks) -> Float[Array, "b n ends d"]:
@@ -104,84 +142,24 @@ def _ends(x: Blocks) -> Float[Array, "b n ends d"]:
     return jnp.concatenate([x[:, :, 0], x[:, :, -1]], axis=2)
 
 
-def _beside(x: Blocks, chosen: Int[Array, "n middle r"] | None) -> Float[Array, "b n middle k d"]:
-    """The pieces of each middle block's neighbours, itself, and its random blocks."""
-    near = [x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]]
-    if chosen is not None:
-        heads, middle, _ = chosen.shape
-        far = x[:, jnp.arange(heads)[:, None, None], chosen]
-        near.append(far.reshape(x.shape[0], heads, middle, -1, x.shape[-1]))
-    return jnp.concatenate(near, axis=3)
+def _whole_groups(x: Blocks, middle: int) -> Blocks:
+    """Zeros behind the last block, so that the middle ones and both beside make whole groups."""
+    return jnp.pad(x, ((0, 0), (0, 0), (0, -middle % GROUP), (0, 0), (0, 0)))
 
 
-def _of_ends(
-    q: Blocks,
-    k: Blocks,
-    v: Blocks,
-    weight: Float[Array, "b 1 c s 1"],
-    key: Key[Array, ""] | None,
-    row: Int[Array, " b"],
-    *,
-    options: EncoderOptions,
-) -> Float[Array, "b n 2 s d"]:
-    """What the first and the last block draw from all pieces."""
-    rows, heads, blocks, block, depth = k.shape
-    v = v * weight.astype(v.dtype)
-    k, v = (x.reshape(rows, heads, blocks * block, depth) for x in (k, v))
-    scores = scaled("bnqd,bnkd->bnqk", _ends(q), k)
-    share, total = drawn_shares(scores, weight.reshape(rows, 1, 1, -1), options, key, row)
-    drawn = (mixed("bnqk,bnkd->bnqd", share, v) / total).astype(v.dtype)
-    return drawn.reshape(rows, heads, 2, block, depth)
-
-
-def _of_middle(
-    q: Blocks,
-    k: Blocks,
-    v: Blocks,
-    weight: Float[Array, "b 1 c s 1"],
+def _seen(
+    ends: Float[Array, "b n ends d"],
+    x: Blocks,
     chosen: Int[Array, "n middle r"] | None,
-    key: Key[Array, ""] | None,
-    row: Int[Array, " b"],
-    *,
-    options: EncoderOptions,
-    repeats: int,
-) -> Float[Array, "b n middle s d"]:
-    """What the other blocks draw from the global blocks, their neighbours and random ones."""
-    q, ends = q[:, :, 1:-1], 2 * q.shape[3]
-    as_end, as_neighbour = _as_end(weight, repeats), _as_neighbour(weight)
-    scores = [
-        scaled("bnmqd,bnkd->bnmqk", q, _ends(k)),
-        scaled("bnmqd,bnmkd->bnmqk", q, _beside(k, chosen)),
-    ]
-    weights = _joined(as_end, as_neighbour, chosen)
-    share, total = drawn_shares(jnp.concatenate(scores, -1), weights, options, key, row)
-    of_ends = _ends(v * as_end.astype(v.dtype))
-    of_others = _beside(v * as_neighbour.astype(v.dtype), chosen)
-    drawn = mixed("bnmqk,bnkd->bnmqd", share[..., :ends], of_ends)
-    drawn = drawn + mixed("bnmqk,bnmkd->bnmqd", share[..., ends:], of_others)
-    return (drawn / total).astype(v.dtype)
-
-
-def _as_end(weight: Float[Array, "b 1 c s 1"], repeats: int) -> Float[Array, "b 1 c s 1"]:
-    """How much pieces of the first and the last block count to the others."""
-    return jnp.concatenate([repeats * weight[:, :, :1], weight[:, :, 1:]], axis=2)
-
-
-def _as_neighbour(weight: Float[Array, "b 1 c s 1"]) -> Float[Array, "b 1 c s 1"]:
-    """How much pieces count as neighbours: those of the first and last block count already."""
-    return jnp.pad(weight[:, :, 1:-1], ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-
-
-def _joined(
-    as_end: Float[Array, "b 1 c s 1"],
-    as_neighbour: Float[Array, "b 1 c s 1"],
-    chosen: Int[Array, "n middle r"] | None,
-) -> Float[Array, "b n middle 1 k"]:
-    """What the keys of every middle block count, in the order of its scores."""
-    rows, _, *rest = as_end.shape
-    if chosen is not None:  # each head sees random blocks of its own
-        as_neighbour = jnp.broadcast_to(as_neighbour, (rows, chosen.shape[0], *rest))
-    beside = _beside(as_neighbour, chosen)[:, :, :, None, :, 0]
-    ends = _ends(as_end)[:, :, None, None, :, 0]
-    ends = jnp.broadcast_to(ends, (*beside.shape[:4], ends.shape[-1]))
-    return jnp.concatenate([ends, beside], axis=-1)
+    first: Int[Array, ""],
+) -> Float[Array, "b n group k d"]:
+    """What a group of middle blocks attends to: ends, neighbours, itself, random blocks."""
+    part = jax.lax.dynamic_slice_in_dim(x, first, GROUP + 2, axis=2)
+    near = [part[:, :, :-2], part[:, :, 1:-1], part[:, :, 2:]]
+    ends = jnp.broadcast_to(ends[:, :, None], (*near[0].shape[:3], *ends.shape[2:]))
+    if chosen is None:
+        return jnp.concatenate([ends, *near], axis=3)
+    mine = jax.lax.dynamic_slice_in_dim(chosen, first, GROUP, axis=1)
+    far = x[:, jnp.arange(chosen.shape[0])[:, None, None], mine]
+    far = far.reshape(*near[0].shape[:3], -1, x.shape[-1])
+    return jnp.concatenate([ends, *near, far], axis=3)

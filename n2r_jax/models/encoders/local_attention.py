@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from n2r_jax.kernels.attention import Heads
 from n2r_jax.models.encoders.attention import attend
-from n2r_jax.models.encoders.blocks import (
-    Blocks,
-    drawn_shares,
-    from_blocks,
-    in_blocks,
-    key_weights,
-    mixed,
-    pad_pieces,
-    scaled,
-)
+from n2r_jax.models.encoders.blocks import attend_blocks_to, by_weight, from_blocks, in_blocks
 from n2r_jax.models.encoders.interface import EncoderOptions
 
-WORTH_CUTTING = 6
-"""How many windows long a text is before blocks, which look at three, are worth their copies."""
+WORTH_CUTTING = 12
+"""How many windows long a text is before it is cut: a block of two looks at four, twice."""
 
 
 def attend_locally(
@@ -44,41 +32,19 @@ def attend_locally(
     pieces = visible.shape[1]
     if window < 1 or pieces < WORTH_CUTTING * window:
         return attend(queries, keys, values, visible, options, key, row, window)
-    q, k, v = (in_blocks(pad_pieces(x, window), window) for x in (queries, keys, values))
-    weight = pad_pieces(key_weights(visible, options), window)
-    weight = weight.reshape(visible.shape[0], 1, -1, window, 1)
-    # Scores are made again in the backward pass, as by flash attention.
-    draw = jax.checkpoint(partial(_drawn, options=options))
-    return from_blocks(draw(q, k, v, weight, key, row))[:, :pieces]
+    weight, weighted = by_weight(visible, options)
+    parts = [_overlapping(x, window) for x in (queries, keys, values, weight[:, :, None, None])]
+    q, k, v, counts = parts
+    drawn = attend_blocks_to(q, k, v, counts[..., 0], weighted, key, row, window=window)
+    return from_blocks(drawn[:, :, :, window:-window])[:, :pieces]
 
 
-def _drawn(
-    q: Blocks,
-    k: Blocks,
-    v: Blocks,
-    weight: Float[Array, "b 1 c s 1"],
-    key: Key[Array, ""] | None,
-    row: Int[Array, " b"],
-    *,
-    options: EncoderOptions,
-) -> Blocks:
-    """What blocks as long as the window draw from themselves and both neighbours."""
-    scores = scaled("bncqd,bnckd->bncqk", q, _with_neighbours(k))
-    near = _within(q.shape[3])
-    counts = _with_neighbours(weight)[:, :, :, None, :, 0] * near
-    share, total = drawn_shares(scores, counts, options, key, row)
-    values = _with_neighbours(v * weight.astype(v.dtype))
-    return (mixed("bncqk,bnckd->bncqd", share * near, values) / total).astype(v.dtype)
+def _overlapping(x: Heads, window: int) -> Float[Array, "b n c s d"]:
+    """Blocks of two windows between the windows beside them; zeros beyond the text.
 
-
-def _with_neighbours(x: Blocks) -> Float[Array, "b n c k d"]:
-    """Each block's pieces between those of the blocks beside it; zeros beyond the text."""
-    x = jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-    return jnp.concatenate([x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]], axis=3)
-
-
-def _within(window: int) -> Float[Array, "1 1 1 q k"]:
-    """1 where a key of three blocks lies in the window of a query of the middle one."""
-    query, key = jnp.arange(window), jnp.arange(-window, 2 * window)
-    near = abs(query[:, None] - key[None, :]) <= window
-    return near.astype(jnp.float32)[None, None, None]
+    Queries too have the pieces beside them, so that a query and its key count places alike.
+    """
+    missing = -x.shape[1] % (2 * window)
+    x = in_blocks(jnp.pad(x, ((0, 0), (window, window + missing), (0, 0), (0, 0))), window)
+    count = x.shape[2] - 3
+    return jnp.concatenate([x[:, :, part : part + count : 2] for part in range(4)], axis=3)

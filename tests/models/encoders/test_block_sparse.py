@@ -9,7 +9,7 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 from n2r_jax.models.encoders.attention import attend
-from n2r_jax.models.encoders.block_sparse import attend_blocks, is_sparse, random_blocks
+from n2r_jax.models.encoders.block_sparse import GROUP, attend_blocks, is_sparse, random_blocks
 from n2r_jax.models.encoders.interface import EncoderOptions
 
 HARD = EncoderOptions()
@@ -86,12 +86,15 @@ def test_all_sets_of_random_blocks_are_as_likely():
 
 
 @BOTH
-@pytest.mark.parametrize(("key", "random"), [(None, 0), (None, 2), (KEY, 1)])
-def test_it_is_full_attention_with_most_pairs_left_out(options, key, random):
-    visible = visibility()
-    found = sparse(*heads(), visible, options, key, random)
+@pytest.mark.parametrize(
+    ("blocks", "key", "random"),
+    [(9, None, 0), (9, None, 2), (9, KEY, 1), (2 * GROUP + 5, None, 1), (2 * GROUP + 5, KEY, 1)],
+)
+def test_it_is_full_attention_with_most_pairs_left_out(options, blocks, key, random):
+    visible = visibility(blocks)
+    found = sparse(*heads(blocks), visible, options, key, random)
     weight = visible if options is SOFT else visible > 0
-    expected = by_dense_matrices(*heads(), weight, counts_of(9, random, key))
+    expected = by_dense_matrices(*heads(blocks), weight, counts_of(blocks, random, key))
     shown = np.asarray(visible > 0)
     np.testing.assert_allclose(np.asarray(found)[shown], expected[shown], atol=2e-6)
     if options is HARD:
