@@ -37,7 +37,11 @@ class Units(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """A predicted label and the tokens it was predicted from: no other token had a say in it."""
+    """A predicted label with its reasons.
+
+    Of extractive methods (RNP, N2R) they are all that it was predicted from: no other token had a
+    say in it. UNIREX's methods predict from the whole text, and the rationale explains that.
+    """
 
     label: str
     probabilities: dict[str, float]

@@ -114,6 +114,11 @@ def prepare(config: ConfigDict, data: Data) -> Setup:
     check_best_by(config.training.best_by, measured(annotated=bool(data.dev.annotated.any())))
     model = assemble_model.make_model(config, data.inputs, len(data.labels))
     method = assemble.make_method(config, model)
+    if method.needs_gold and not data.train.annotated.any():
+        raise UserError(
+            f"config.method {config.method!r} learns from gold rationales, and no text of the "
+            "train split has one; add them, or set config.unirex.weight_plausibility=0"
+        )
     part = {"process": jax.process_index(), "processes": jax.process_count()}
     batches = assemble.make_train_batches(config, data.train, **part)
     training = config.training

@@ -54,6 +54,8 @@ class Method:
     predicts_from_all: bool = False
     """The prediction is of the whole text, which the rationale explains (UNIREX); otherwise of the
     rationale alone, and no other unit has a say in it."""
+    needs_gold: bool = False
+    """It learns from marks of humans, of which there must be some."""
 
     @property
     def trained(self) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ def in_training(
             unirex = dataclasses.replace(unirex, faithfulness=kl, weight_comprehensiveness=0.0)
         score = attribution_scores(model, INTEGRATED, unirex)
         update = _update(model, unirex, score, settings.objective.lambda_cross_entropy)
-        select = _select(model, settings, score)
-        return Method(name, model, (update,), select, predicts_from_all=True)
+        select, gold = _select(model, settings, score), unirex.weight_plausibility > 0
+        return Method(name, model, (update,), select, predicts_from_all=True, needs_gold=gold)
 
     return build
 

@@ -49,7 +49,8 @@ def extractor_method(
         unirex = settings.unirex.only(terms)
         update = joint_update(model, unirex, settings.objective.lambda_cross_entropy)
         select = select_top_share(model, settings.objective.sparsity)
-        return Method(name, model, (update,), select, predicts_from_all=True)
+        gold = unirex.weight_plausibility > 0
+        return Method(name, model, (update,), select, predicts_from_all=True, needs_gold=gold)
 
     return build
 
