@@ -33,7 +33,6 @@ from n2r_jax.models.encoders.layers import (
     LayerNorm,
     activation,
     drop,
-    run_layers,
     split_key,
 )
 
@@ -128,12 +127,13 @@ class Attention(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "b p h"],
+        x: Float[Array, "b q h"],
+        context: Float[Array, "b p h"],
         visible: Float[Array, "b p"],
         row: Int[Array, " b"],
         key: Array | None,
-    ) -> Float[Array, "b p h"]:
-        """LN(x + drop(attention(x)))."""
+    ) -> Float[Array, "b q h"]:
+        """LN(x + drop(attention(x to the context))); x is the context or its first pieces."""
         shape, options = self.shape, self.options
         for_shares, for_output = split_key(key, 2)
 
@@ -141,8 +141,8 @@ class Attention(nn.Module):
             return Dense(shape.hidden, shape.hidden, options.dtype, bias, shape.spread, name=name)
 
         parts = (
-            dense(name, shape.projection_bias)(x).reshape(*x.shape[:2], shape.heads, -1)
-            for name in ("query", "key", "value")
+            dense(name, shape.projection_bias)(of).reshape(*of.shape[:2], shape.heads, -1)
+            for name, of in (("query", x), ("key", context), ("value", context))
         )
         drawn = self.attend(*parts, visible, options, for_shares, row)
         y = dense("output")(drawn.reshape(x.shape))
@@ -179,15 +179,16 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "b p h"],
+        x: Float[Array, "b q h"],
+        context: Float[Array, "b p h"],
         visible: Float[Array, "b p"],
         row: Int[Array, " b"],
         key: Array | None,
-    ) -> Float[Array, "b p h"]:
-        """The next layer's input."""
+    ) -> Float[Array, "b q h"]:
+        """The next layer's input, of all pieces (x is the context) or the first ones."""
         in_attention, in_feed_forward = split_key(key, 2)
         x = Attention(self.shape, self.options, self.attend, name="attention")(
-            x, visible, row, in_attention
+            x, context, visible, row, in_attention
         )
         return FeedForward(self.shape, self.options, name="feed_forward")(x, row, in_feed_forward)
 
@@ -218,7 +219,7 @@ class BertLike:
         variables = self.embeddings.init(for_embeddings, x, segments, row, None)
         params = {"embeddings": variables["params"]}
         for number, for_layer in enumerate(for_layers):
-            variables = self.layer.init(for_layer, x, visible, row, None)
+            variables = self.layer.init(for_layer, x, x, visible, row, None)
             params[f"layer_{number}"] = variables["params"]
         if self.shape.pooler:
             params["pooler"] = self.pooler.init(for_pooler, x[0])["params"]
@@ -242,16 +243,25 @@ class BertLike:
         for_embeddings, for_layers = split_key(key, 2)
         variables = {"params": params["embeddings"]}
         x: Any = self.embeddings.apply(variables, vectors, segments, row, for_embeddings)
-        count, remat = self.shape.layers, self.options.remat
-        layers = {"count": count, "key": for_layers, "remat": remat}
-        x = run_layers(self._run_layer, params, x, visible, row, **layers)
-        states = x.astype(jnp.float32)
-        return Encoded(states, self._pool(params, states[:, 0]))
+        run = jax.checkpoint(self._run_layer) if self.options.remat else self._run_layer
+        *below, (last, for_last) = enumerate(split_key(for_layers, self.shape.layers))
+        for number, for_layer in below:
+            x = run(params[f"layer_{number}"], x, x, visible, row, for_layer)
+
+        def states_of(pieces: Array) -> Array:
+            found = run(params[f"layer_{last}"], pieces, x, visible, row, for_last)
+            return found.astype(jnp.float32)
+
+        states = states_of(x)
+        # Who wants the pooled state alone is spared nearly all of the last layer, in both passes:
+        # what has no reader is not computed.
+        first = states_of(x[:, :1]) if self.layer.attend is attend else states
+        return Encoded(states, self._pool(params, first[:, 0]))
 
     def _run_layer(
-        self, params: Any, x: Array, visible: Array, row: Array, *, key: Array | None
+        self, params: Any, x: Array, context: Array, visible: Array, row: Array, key: Array | None
     ) -> Any:
-        return self.layer.apply({"params": params}, x, visible, row, key)
+        return self.layer.apply({"params": params}, x, context, visible, row, key)
 
     def _pool(self, params: EncoderParams, first: Float[Array, "b h"]) -> Float[Array, "b h"]:
         if not self.shape.pooler:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from n2r_jax.errors import UserError
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.layer_norm import add_norm
-from n2r_jax.models.encoders.interface import EncoderParams, Path, Place
+from n2r_jax.models.encoders.interface import Path, Place
 
 Activation = Callable[[Array], Array]
 
@@ -50,12 +50,15 @@ ACTIVATIONS: Mapping[str, Activation] = {
 
 
 def activation(name: str) -> Activation:
-    """The function that config.json calls `name`; UserError lists the known ones."""
+    """The function that config.json calls `name`; UserError lists the known ones.
+
+    Its argument alone is stored for the backward pass: erf costs less than its memory.
+    """
     if name not in ACTIVATIONS:
         raise UserError(
             f"config.json: no activation is called {name!r}; known are {', '.join(ACTIVATIONS)}"
         )
-    return ACTIVATIONS[name]
+    return jax.checkpoint(ACTIVATIONS[name])
 
 
 def required(config: Mapping[str, Any], name: str) -> Any:
@@ -63,6 +66,32 @@ def required(config: Mapping[str, Any], name: str) -> Any:
     if name not in config:
         raise UserError(f"config.json: {name!r} is missing; take the whole file from the model hub")
     return config[name]
+
+
+@jax.custom_vjp
+def product(x: Float[Array, "m i"], kernel: Float[Array, "i o"]) -> Float[Array, "m o"]:
+    """The product x W, with the gradients in the order that XLA's CPU backend is fastest at.
+
+    Of [b, p, i] instead of [m, i] it would copy a transpose, and of dW it wants few rows.
+    """
+    return x @ kernel
+
+
+def _product_forward(x: Array, kernel: Array) -> tuple:
+    return x @ kernel, (x, kernel)
+
+
+def _product_backward(residuals: tuple[Array, Array], d_y: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+    if jax.default_backend() != "cpu":
+        return d_y @ kernel.T, x.T @ d_y
+    # Without the barriers XLA takes the transposes back into the products.
+    still = jax.lax.optimization_barrier
+    d_kernel = still(d_y.T @ x).T if kernel.shape[0] > kernel.shape[1] else x.T @ d_y
+    return d_y @ still(kernel.T), d_kernel
+
+
+product.defvjp(_product_forward, _product_backward)
 
 
 class Dense(nn.Module):
@@ -79,8 +108,7 @@ class Dense(nn.Module):
         """The layer's outputs."""
         init = nn.initializers.normal(self.spread)
         kernel = self.param("kernel", init, (self.inputs, self.outputs), jnp.float32)
-        # Of [b, p, i] XLA's CPU backend makes the gradient 30 % slower: it copies a transpose.
-        y = x.astype(self.dtype).reshape(-1, self.inputs) @ kernel.astype(self.dtype)
+        y = product(x.astype(self.dtype).reshape(-1, self.inputs), kernel.astype(self.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.outputs,), jnp.float32)
             y = y + bias.astype(self.dtype)[None]
@@ -124,25 +152,6 @@ def drop(
 def split_key(key: Array | None, count: int) -> Sequence[Array | None]:
     """`count` keys from one; of no key as many times none."""
     return [None] * count if key is None else list(jax.random.split(key, count))
-
-
-def run_layers(
-    layer: Callable[..., Array],
-    params: EncoderParams,
-    states: Float[Array, "b p h"],
-    *rest: Any,
-    count: int,
-    key: Array | None,
-    remat: bool,
-) -> Float[Array, "b p h"]:
-    """Put states through layer_0, layer_1, ...: layer(params, states, *rest, key=) each.
-
-    remat: a layer's input alone is stored, the layer is computed again in the backward pass.
-    """
-    run = jax.checkpoint(layer) if remat else layer
-    for number, for_layer in enumerate(split_key(key, count)):
-        states = run(params[f"layer_{number}"], states, *rest, key=for_layer)
-    return states
 
 
 def dense_places(name: str, path: Path, *, bias: bool = True) -> dict[str, Place]:

@@ -112,14 +112,35 @@ def test_dropout_is_the_same_on_however_many_devices(family):
         np.testing.assert_allclose(found.states, whole.states[rows], atol=1e-5)
 
 
+@FAMILIES
+def test_the_pooled_state_is_that_of_the_first_piece_at_less_cost(family):
+    encoder, params = made(family, DROPS)
+    ids, visible, segments = tiny.inputs()
+    vectors = encoder.word_vectors(params, ids)
+
+    def encode(params):
+        return encoder.encode(params, vectors, visible, segments, tiny.ROWS, tiny.KEY)
+
+    def flops(function):
+        return jax.jit(function).lower(params).compile().cost_analysis()["flops"]
+
+    found = jax.jit(encode)(params)
+    expected = found.states[:, 0]
+    if encoder.has_pooler:
+        weights = params["pooler"]
+        expected = jnp.tanh(expected @ weights["kernel"] + weights["bias"][None])
+    np.testing.assert_allclose(found.pooled, expected, atol=1e-5)
+    assert flops(lambda p: encode(p).pooled) < 0.75 * flops(lambda p: encode(p).states)
+
+
 @pytest.mark.parametrize(("family", "drops"), [("bert", True), ("distilbert", False)])
 def test_distilbert_drops_nothing_after_attention(family, drops):
     shape = distilbert_shape(tiny.DISTILBERT) if family == "distilbert" else bert_shape(tiny.BERT)
     part = Attention(shape, EncoderOptions(dropout=0.5), attend)
     x, visible = jax.random.normal(tiny.KEY, (4, 5, 16)), jnp.ones((4, 5))
-    variables = part.init(tiny.KEY, x, visible, tiny.ROWS, None)
-    still = part.apply(variables, x, visible, tiny.ROWS, None)
-    dropped = part.apply(variables, x, visible, tiny.ROWS, tiny.KEY)
+    variables = part.init(tiny.KEY, x, x, visible, tiny.ROWS, None)
+    still = part.apply(variables, x, x, visible, tiny.ROWS, None)
+    dropped = part.apply(variables, x, x, visible, tiny.ROWS, tiny.KEY)
     assert (np.abs(dropped - still).max() > 0) == drops
 
 
