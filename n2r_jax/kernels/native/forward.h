@@ -104,19 +104,29 @@ class Forward {
       }
     }
     multiply(sums, hidden_ + size_t(unit) * 3 * units, state, units);
-#pragma GCC unroll 2
+    Vector valid[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      const Vector valid = valid_ ? factor(valid_, t, first, v * kLanes, columns) : fill(1.0f);
+      valid[v] = valid_ ? factor(valid_, t, first, v * kLanes, columns) : fill(1.0f);
+    }
 #pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) {
-        if (unit + u >= units) break;
+    for (int u = 0; u < kUnits; ++u) {
+      if (unit + u >= units) break;
+      Vector (&r)[kVectors] = sums[u], (&z)[kVectors] = sums[kUnits + u];
+      const Vector (&part)[kVectors] = sums[2 * kUnits + u];
+      sigmoid(r);
+      sigmoid(z);
+      Vector n[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) n[v] = candidate[u][v] + r[v] * part[v];
+      tanh(n);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
         const int at = (unit + u) * kColumns + v * kLanes;
-        const Vector r = sigmoid(sums[u][v]), z = sigmoid(sums[kUnits + u][v]);
-        const Vector part = sums[2 * kUnits + u][v], n = tanh(candidate[u][v] + r * part);
-        const Vector now = (n + z * (load(state + at) - n)) * valid;
+        const Vector now = (n[v] + z[v] * (load(state + at) - n[v])) * valid[v];
         store(next + at, now);
         if (out_.gates) {
-          keep_gates(out_.gates + gates_at(sizes_, first, t, unit + u) + v * kLanes, r, z, n, part);
+          float* to = out_.gates + gates_at(sizes_, first, t, unit + u) + v * kLanes;
+          keep_gates(to, r[v], z[v], n[v], part[v]);
         }
         if (out_.states) {
           put(out_.states + row(t, unit + u, first), now, v * kLanes, columns);

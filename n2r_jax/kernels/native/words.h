@@ -2,10 +2,6 @@
 
 #pragma once
 
-#if defined(__AVX512F__) || defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 #include "sizes.h"
 
 // What a direction reads in place of vectors.
