@@ -9,9 +9,11 @@ os.environ["XLA_FLAGS"] = (
 os.environ.setdefault("PJRT_NPROC", "32")  # fewer threads than devices dead-lock on a small machine
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+import gc
 import pathlib
 
 import jax
+import pytest
 from absl import flags
 
 CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "jax"
@@ -20,3 +22,14 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()  # grain reads them
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _executables_are_given_up():
+    """A process may map 65,530 pieces of memory, and every compiled function takes some of them.
+
+    A thousand tests in one process come to more: XLA then crashes where it loads the next one.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
