@@ -49,8 +49,9 @@ def test_prepared_words_give_the_same_rationales(run, request, seed):
     compare(run.rationalize(texts, sample_seed=seed), expected)
 
 
-def test_prepared_words_give_the_same_dev_metrics(tmp_path, request):
-    config = tiny.config(evaluation__sample_masks=True)
+@pytest.mark.parametrize("method", ["n2r", "classifier", "aa_inputxgrad"])
+def test_prepared_words_give_the_same_dev_metrics(tmp_path, request, method):
+    config = tiny.config(method=method, evaluation__sample_masks=True)
     setup = prepare(config, read_data(config, inference.RunDirectory(tmp_path)))
     example = setup.data.train.batch([], 1, 8)
     state = create_state(setup.method, setup.optimizers, 0, example)
@@ -60,7 +61,7 @@ def test_prepared_words_give_the_same_dev_metrics(tmp_path, request):
     found = [make_evaluate(setup, keys)(state, i) for i in range(2)]
     for one, other in zip(found, expected, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
-    assert expected[0] != expected[1]
+    assert method != "n2r" or expected[0] != expected[1]
 
 
 def test_a_text_has_its_own_place_whatever_its_length(run):

@@ -202,10 +202,10 @@ def gru_text_model(
         return params["embedding"]["table"][batch.tokens] * batch.valid[:, :, None]
 
     def prepare(params: Params, words: Int[Array, " w"]) -> Params:
-        vectors = params["embedding"]["table"][words]
+        table = params["embedding"]["table"][words]
         read = [group for group in ("extractor", "predictor") if group in params]
-        projected = {g: project(Weights(**params[g]["gru"]), vectors) for g in read}
-        return {"embedding": {"projected": projected}}
+        projected = {g: project(Weights(**params[g]["gru"]), table) for g in read}
+        return {"embedding": {"table": table, "projected": projected}}
 
     given = {"embedding": {"table": jnp.asarray(table)}}
 

@@ -114,6 +114,8 @@ def test_prepared_for_some_words_it_does_the_same(padding):
         scores = model.score(given, model.encode(given, texts), texts, None)
         found.append((scores, model.predict(given, texts, mask * batch.valid, None)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), *found)
+    looked_up = model.from_vectors.vectors  # attributions go on from the vectors
+    np.testing.assert_array_equal(looked_up(prepared, own), looked_up(params, batch))
     with pytest.raises(ValueError, match="inference"):
         model.score(prepared, model.encode(prepared, own), own, jax.random.key(0))
 
