@@ -74,7 +74,7 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
 def _add_export(commands: argparse._SubParsersAction) -> None:
     from n2r_jax.export import FORMATS
 
-    export = commands.add_parser("export", help="a run's predictions in the formats of others")
+    export = commands.add_parser("export", help="a run's predictions for others, or its model")
     formats = export.add_subparsers(required=True, metavar="FORMAT")
     for name, form in FORMATS.items():
         parser = formats.add_parser(name, help=form.help)
@@ -88,6 +88,10 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         if form.faithful:
             of = "also comprehensiveness and sufficiency of the best 1, 5, 10, 20, 50 % of tokens"
             parser.add_argument("--aopc", action="store_true", help=of.replace("%", "%%"))
+    model = formats.add_parser("model", help="the model alone, to keep, to share, to load")
+    _add_run(model)
+    model.add_argument("--out", required=True, metavar="DIR", help="a folder that is not there yet")
+    model.set_defaults(command=_export_model)
 
 
 def _add_score(commands: argparse._SubParsersAction) -> None:
@@ -134,6 +138,13 @@ def _export(arguments: argparse.Namespace) -> int:
         shares=AOPC_THRESHOLDS if arguments.aopc else (),
         overwrite=arguments.overwrite,
     )
+
+
+def _export_model(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.export.model import export_model_command
+
+    return export_model_command(arguments.run, arguments.out, arguments.checkpoint)
 
 
 def _score_eraser(arguments: argparse.Namespace) -> int:

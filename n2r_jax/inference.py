@@ -19,6 +19,7 @@ from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import Method, Rationale, rationalize
+from n2r_jax.model_directory import ModelDirectory
 from n2r_jax.models.interface import Params
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel, prepared
@@ -83,10 +84,15 @@ def _rows(texts: int, batch_size: int) -> int:
 
 
 class TrainedRun:
-    """A run directory read back: config, words and one checkpoint's parameters."""
+    """A run directory read back: config, words and one checkpoint's parameters.
+
+    A model that was exported from a run (`n2r export model`) is read in the same way; it holds
+    one checkpoint, whichever is asked for.
+    """
 
     def __init__(self, directory: str | os.PathLike[str], which: Which = "best"):
-        self.run = RunDirectory(directory)
+        exported = ModelDirectory.is_at(directory)
+        self.run = ModelDirectory(directory) if exported else RunDirectory(directory)
         self.config = self.run.read_config()
         self.manifest = self.run.read_manifest()
         self.labels: tuple[str, ...] = tuple(self.manifest["labels"])
@@ -103,6 +109,10 @@ class TrainedRun:
         example = self.encode([Record("", ("a",), 0)]).batch([0], 1, 8)
         state = state_shapes(self.method, optimizers, example)
         wanted = {group: state.params[group] for group in self.method.trained}
+        given = self.method.model.given
+        if isinstance(self.run, ModelDirectory):
+            params = self.run.read_params(wanted)
+            return *self.run.checkpoint, parallel.replicate(params | given)
         for kind in ("best", "latest") if which == "best" else ("latest",):
             directory = self.run.path / kind
             if not directory.exists():
@@ -111,7 +121,7 @@ class TrainedRun:
                 found = checkpoints.restore(state._replace(params=wanted))
             if found is not None:
                 step, restored, _ = found
-                return kind, step, parallel.replicate(restored.params | self.method.model.given)
+                return kind, step, parallel.replicate(restored.params | given)
         raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
 
     @property

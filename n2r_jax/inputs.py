@@ -76,13 +76,13 @@ class WordInputs:
         with partial.open("wb") as file:
             np.save(file, self.table, allow_pickle=False)
         partial.replace(path)
-        return {path.name: _checksum(path)}
+        return {path.name: checksum(path)}
 
     @classmethod
     def load(cls, directory: pathlib.Path, checksums: Checksums) -> WordInputs:
         """Read what `save` wrote; raises DataError if either was altered."""
         vocabulary = Vocabulary.load(directory / "vocabulary.json")
-        path = _unaltered(directory / "embedding.npy", checksums)
+        path = unaltered(directory / "embedding.npy", checksums)
         try:
             table = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -123,13 +123,13 @@ class PieceInputs:
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps(dict(self.encoder), indent=2) + "\n", encoding="utf-8")
         partial.replace(path)
-        return {name: _checksum(directory / name) for name in ("tokenizer.json", "encoder.json")}
+        return {name: checksum(directory / name) for name in ("tokenizer.json", "encoder.json")}
 
     @classmethod
     def load(cls, directory: pathlib.Path, checksums: Checksums) -> PieceInputs:
         """Read what `save` wrote; raises DataError if either was altered."""
-        tokenizer = PieceTokenizer.load(_unaltered(directory / "tokenizer.json", checksums))
-        path = _unaltered(directory / "encoder.json", checksums)
+        tokenizer = PieceTokenizer.load(unaltered(directory / "tokenizer.json", checksums))
+        path = unaltered(directory / "encoder.json", checksums)
         return cls(tokenizer, json.loads(path.read_text(encoding="utf-8")))
 
     @classmethod
@@ -148,9 +148,10 @@ class PieceInputs:
         return f"{kind} of {self.encoder.get('hidden_size')} units, {pieces:.2f} pieces a word"
 
 
-def _unaltered(path: pathlib.Path, checksums: Checksums) -> pathlib.Path:
+def unaltered(path: pathlib.Path, checksums: Checksums) -> pathlib.Path:
+    """The path; DataError where its file is missing or does not match its checksum."""
     try:
-        intact = _checksum(path) == checksums[path.name]
+        intact = checksum(path) == checksums[path.name]
     except (OSError, KeyError) as error:
         raise DataError(f"cannot be read ({error})", file=path, mend=COPY_AGAIN) from error
     if not intact:
@@ -158,5 +159,6 @@ def _unaltered(path: pathlib.Path, checksums: Checksums) -> pathlib.Path:
     return path
 
 
-def _checksum(path: pathlib.Path) -> int:
+def checksum(path: pathlib.Path) -> int:
+    """CRC-32 of a file's bytes."""
     return zlib.crc32(path.read_bytes())

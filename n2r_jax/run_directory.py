@@ -60,7 +60,7 @@ class RunDirectory:
         path = self.path / "config.json"
         if not self.exists:
             raise DataError("no run here", file=path, mend="name the --workdir of a training run")
-        return ConfigDict(_tuples(_read_json(path))).lock()
+        return as_config(_read_json(path))
 
     def read_manifest(self) -> dict[str, Any]:
         """Versions, seeds, labels and data fingerprints of the run."""
@@ -123,6 +123,11 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
                 yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
 
     return dict(items())
+
+
+def as_config(content: dict[str, Any]) -> ConfigDict:
+    """A config as it was before it was written as JSON."""
+    return ConfigDict(_tuples(content)).lock()
 
 
 def _tuples(tree: Any) -> Any:
