@@ -2,6 +2,8 @@
 
     python -m experiments.real_data --dataset yelp_hat --data DIR/yelp_hat --vectors FILE \\
         --reference reference_runs.csv
+    python -m experiments.real_data --dataset sst_minilm --data DIR/sst --encoder DIR \\
+        --train-rows 1500 --dev-rows 400 --seeds 1 2 3
 
 Each run is a process of its own on one core; a run that has its results is not done again, so the
 command goes on where it stopped. Settings are those of configs/DATASET_METHOD.py, chosen on dev;
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import json
 import os
 import pathlib
@@ -24,6 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+SPLITS = ("train", "dev", "test")
 METHODS = ("rnp", "n2r", "n2r_mmi")
 SEEDS = (1, 2, 3, 4, 5)
 ROOT = pathlib.Path(__file__).parents[1]
@@ -52,11 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in arguments.seeds
         for method in METHODS
     ]
-    data = {
-        split: str(pathlib.Path(arguments.data) / f"{split}.jsonl.gz")
-        for split in ("train", "dev", "test")
-    }
-    run_all([job for job in jobs if not job.results.exists()], data, arguments.vectors)
+    folder = pathlib.Path(arguments.data)
+    fields = {f"data.{split}": str(folder / f"{split}.jsonl.gz") for split in SPLITS}
+    for split, rows in (("train", arguments.train_rows), ("dev", arguments.dev_rows)):
+        if rows:
+            cut = runs / arguments.dataset / f"{split}_{rows}.jsonl.gz"
+            fields[f"data.{split}"] = str(draw_rows(folder / f"{split}.jsonl.gz", rows, cut))
+    source = {"data.vectors": arguments.vectors, "encoder.pretrained": arguments.encoder}
+    fields |= {name: value for name, value in source.items() if value}
+    run_all([job for job in jobs if not job.results.exists()], fields)
     rows = [read_row(job) for job in jobs]
     write_table(arguments.dataset, rows, read_reference(arguments), pathlib.Path(arguments.out))
     return 0
@@ -64,9 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", required=True, choices=("yelp_hat", "sst"))
+    parser.add_argument("--dataset", required=True, choices=("yelp_hat", "sst", "sst_minilm"))
     parser.add_argument("--data", required=True, help="folder of {train,dev,test}.jsonl.gz")
-    parser.add_argument("--vectors", required=True, help="word vectors in GloVe's text format")
+    inputs = parser.add_mutually_exclusive_group(required=True)
+    inputs.add_argument("--vectors", help="word vectors in GloVe's text format")
+    inputs.add_argument("--encoder", help="Hugging Face directory of a pretrained encoder")
+    parser.add_argument("--train-rows", type=int, default=0, help="draw so many; 0: all")
+    parser.add_argument("--dev-rows", type=int, default=0, help="draw so many; 0: all")
     parser.add_argument("--reference", help="CSV with runs of the authors' code")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--runs", default="runs/real_data")
@@ -74,7 +86,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_all(jobs: list[Job], data: dict[str, str], vectors: str) -> None:
+def draw_rows(path: pathlib.Path, rows: int, cut: pathlib.Path) -> pathlib.Path:
+    """Write a uniform draw of a file's rows, the same at every call, in the file's order."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = file.readlines()
+    chosen = np.sort(np.random.default_rng(0).permutation(len(lines))[:rows])
+    cut.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(cut, "wt", encoding="utf-8") as file:
+        file.writelines(lines[i] for i in chosen)
+    return cut.absolute()
+
+
+def run_all(jobs: list[Job], fields: dict[str, str]) -> None:
     """Run the jobs, as many at a time as there are cores, each held to one core."""
     free = sorted(os.sched_getaffinity(0))
     running: dict[int, tuple[Job, subprocess.Popen]] = {}
@@ -82,7 +105,7 @@ def run_all(jobs: list[Job], data: dict[str, str], vectors: str) -> None:
         for core in [c for c in free if c not in running]:
             if jobs:
                 job = jobs.pop(0)
-                running[core] = (job, _start(job, data, vectors, core))
+                running[core] = (job, _start(job, fields, core))
         time.sleep(1)
         for core, (job, process) in list(running.items()):
             if process.poll() is None:
@@ -93,11 +116,10 @@ def run_all(jobs: list[Job], data: dict[str, str], vectors: str) -> None:
             print(f"{job.method}, seed {job.seed}: done", flush=True)
 
 
-def _start(job: Job, data: dict[str, str], vectors: str, core: int) -> subprocess.Popen:
+def _start(job: Job, fields: dict[str, str], core: int) -> subprocess.Popen:
     """Train, then read test once."""
     job.workdir.parent.mkdir(parents=True, exist_ok=True)
     config = ROOT / "configs" / f"{job.dataset}_{job.method}.py"
-    fields = {**{f"data.{s}": path for s, path in data.items()}, "data.vectors": vectors}
     python = [sys.executable, "-m", "n2r_jax.main", f"--workdir={job.workdir}", "--cpu_devices=1"]
     settings = [f"--config.{name}={value}" for name, value in fields.items()]
     train = [*python, f"--config={config}", f"--config.seed={job.seed}", *settings]

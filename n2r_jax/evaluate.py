@@ -20,7 +20,8 @@ from n2r_jax.data.records import Source
 from n2r_jax.errors import DataError
 from n2r_jax.inference import TrainedRun, Which
 from n2r_jax.metrics.faithfulness_report import faithfulness_report
-from n2r_jax.metrics.report import RationaleReport, rationale_report, render
+from n2r_jax.metrics.report import RationaleReport, rationale_report
+from n2r_jax.metrics.report_tables import render
 
 
 def evaluate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -29,11 +29,11 @@ from n2r_jax.metrics.overlap import (
     ratio,
     sparsity,
 )
+from n2r_jax.metrics.plausibility import TokenF1, token_f1
 from n2r_jax.metrics.ranking import corpus_area, instance_area
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+LIKELY = 0.5
+"""A unit more probable than this is selected where scores are made a mask."""
 DEFINITIONS = {
     "micro": "corpus-micro: counts summed over all annotated inputs (N2R; ERASER instance_micro)",
     "instance_mean": "mean over annotated inputs of each input's score (ERASER instance_macro)",
@@ -45,8 +45,13 @@ DEFINITIONS = {
     "auprc_instance_mean": "trapezoidal area under precision-recall, mean over inputs with gold",
     "average_precision_corpus": "sum (R_n - R_{n-1}) P_n, units of all inputs pooled",
     "auprc_corpus": "trapezoidal area under precision-recall, units of all inputs pooled",
+    "token_f1_macro": "units of probability above 0.5: mean F1 of marked and of other units, mean "
+    "over inputs (UNIREX's TF1)",
+    "token_f1_positive": "units of probability above 0.5: F1 of marked units, mean over inputs "
+    "(ERASER's token F1)",
     "accuracy": "share of inputs whose label is predicted",
     "macro_f1": "mean over classes of the one-against-rest F1",
+    "binary_f1": "F1 of the second class",
     "cross_entropy": "mean -log p(label), nats",
     "select_all": "the mask of all units",
     "random": "expected score of a random mask of the same sparsity",
@@ -102,7 +107,7 @@ def rationale_report(
 ) -> RationaleReport:
     """Return every score of n inputs padded to t units; rows without a real unit are dropped.
 
-    `mask` and `gold` are 0/1, `scores` rank the units (higher is more selected). Overlap is scored
+    `mask` and `gold` are 0/1, `scores` are probabilities that units are selected. Overlap is scored
     on the rows of `has_gold` (default: all, if there is `gold`). Raises ValueError without inputs.
     """
     mask, valid = np.asarray(mask), np.asarray(valid)
@@ -142,6 +147,8 @@ def _task(
         "macro_f1": resampler.sums(task.macro_f1_of_sums, table),
         "confusion": task.confusion(labels, predicted, classes=classes).tolist(),
     }
+    if classes == 2:
+        section["binary_f1"] = resampler.sums(task.binary_f1_of_sums, table)
     if probabilities is not None:
         losses = task.cross_entropy(labels, np.asarray(probabilities)[rows])
         section["cross_entropy"] = resampler.mean(losses)
@@ -200,6 +207,9 @@ def _ranking(
     for area in ("average_precision", "auprc"):
         section[f"{area}_instance_mean"] = resampler.mean(instance_area(scores, gold, valid, area))
         section[f"{area}_corpus"] = {"value": _number(corpus_area(scores, gold, valid, area))}
+    for definition in get_args(TokenF1):
+        values = token_f1(scores - LIKELY, gold, valid, definition)
+        section[f"token_f1_{definition}"] = resampler.mean(values)
     return section
 
 
@@ -215,68 +225,3 @@ def _plain(interval: Interval) -> dict[str, float | None]:
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def render(report: RationaleReport) -> list[Table]:
-    """Return rich tables: overlap beside its baselines (one per definition), then the rest."""
-    overlap = report.overlap or {}
-    tables = [_score_table(name, overlap[name]) for name in ("micro", "instance_mean") if overlap]
-    faithful = [_faithfulness_table(report.faithfulness)] if report.faithfulness else []
-    return [*tables, _rest_table(report), *faithful]
-
-
-def _score_table(name: str, rows: dict[str, dict[str, Any]]) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        "", title=f"Overlap with gold, {name.replace('_', '-')} (%)", title_justify="left"
-    )
-    for heading in ("P", "R", "F1", "95 % interval of F1", "S"):
-        table.add_column(heading, justify="right")
-    for row, score in rows.items():
-        span = f"{_percent(score.get('f1_low'))} to {_percent(score.get('f1_high'))}"
-        prf_cells = [_percent(score[key]) for key in Prf._fields]
-        cells = [*prf_cells, span if "f1_low" in score else "", _percent(score["sparsity"])]
-        table.add_row(row.replace("_", "-"), *cells)
-    return table
-
-
-def _faithfulness_table(section: dict[str, Any]) -> Table:
-    from rich.table import Table
-
-    title = "Faithfulness: mean over K (AOPC of ERASER), and of the run's own masks"
-    table = Table("", title=title, title_justify="left")
-    for heading in ("AOPC |K|", "AOPC |K| + 1", *(f"{k:g} %" for k in section["k"]), "selected"):
-        table.add_column(heading, justify="right")
-    for name in ("comprehensiveness", "sufficiency", "csd", "log_odds"):
-        value = section[name]
-        numbers = [value["aopc_k"], value["aopc_k_plus_1"], *value["per_k"], value["selected"]]
-        table.add_row(name.replace("_", "-"), *map(_decimal, numbers))
-    return table
-
-
-def _rest_table(report: RationaleReport) -> Table:
-    from rich.table import Table
-
-    table = Table("", title="Task, selection and ranking", title_justify="left")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("definition")
-    for name, score in {**report.task, **report.selection, **(report.overlap or {})}.items():
-        if isinstance(score, dict) and "value" in score:
-            number = _percent if name != "cross_entropy" else _decimal
-            span = f"{number(score['low'])} to {number(score['high'])}" if "low" in score else ""
-            table.add_row(name, number(score["value"]), span, DEFINITIONS[name])
-        elif isinstance(score, int):
-            table.add_row(name.replace("_", " "), str(score), "", "count")
-    if report.overlap_missing:
-        table.add_row("overlap", "none", "", report.overlap_missing)
-    return table
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def _decimal(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

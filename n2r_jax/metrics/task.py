@@ -55,6 +55,12 @@ def macro_f1_of_sums(sums: Num[np.ndarray, "r cc"]) -> Float[np.ndarray, " r"]:
     return ratio(2 * hits, tables.sum(axis=1) + tables.sum(axis=2)).mean(axis=1)
 
 
+def binary_f1_of_sums(sums: Num[np.ndarray, "r 4"]) -> Float[np.ndarray, " r"]:
+    """Return the F1 of class 1, 2 hits / (labels + predicted), of flat 2 x 2 confusions."""
+    _, false_positives, misses, hits = sums.T
+    return ratio(2 * hits, 2 * hits + misses + false_positives)
+
+
 def cross_entropy(
     labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n c"]
 ) -> Float[np.ndarray, " n"]:

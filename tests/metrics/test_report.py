@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import jaccard_score
+from sklearn.metrics import f1_score, jaccard_score
 
 from n2r_jax.metrics.overlap import OverlapCounts, micro
-from n2r_jax.metrics.report import DEFINITIONS, rationale_report, render
+from n2r_jax.metrics.report import DEFINITIONS, rationale_report
+from n2r_jax.metrics.report_tables import render
 
 
 def arrays(inputs=40, units=15):
@@ -22,7 +23,7 @@ def arrays(inputs=40, units=15):
         "valid": valid,
         "gold": gold.astype(np.int32),
         "has_gold": rng.random(inputs) < 0.8,
-        "scores": scores,
+        "scores": 1 / (1 + np.exp(-scores)),
         "labels": labels,
         "predicted": predicted,
         "probabilities": rng.dirichlet(np.ones(2), size=inputs),
@@ -74,6 +75,21 @@ def test_intervals_hold_their_values_and_the_ceiling_the_model():
         assert rows["random"]["f1"] < rows["model"]["f1"] <= rows["ceiling"]["f1"]
     for score in (report.task["accuracy"], report.task["macro_f1"]):
         assert score["low"] <= score["value"] <= score["high"]
+
+
+def test_f1_of_the_second_class_and_of_likely_units_are_scikit_learns():
+    given = arrays()
+    report = rationale_report(**given)
+    expected = f1_score(given["labels"], given["predicted"])
+    assert report.task["binary_f1"]["value"] == pytest.approx(expected)
+    rows = [
+        (given["gold"][i][valid], given["scores"][i][valid] > 0.5)
+        for i, valid in enumerate(given["valid"])
+        if given["has_gold"][i]
+    ]
+    for name, average in (("macro", "macro"), ("positive", "binary")):
+        each = [f1_score(*row, labels=[0, 1], average=average, zero_division=0) for row in rows]
+        assert report.overlap[f"token_f1_{name}"]["value"] == pytest.approx(np.mean(each))
 
 
 def test_padding_changes_nothing():
