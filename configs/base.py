@@ -113,7 +113,7 @@ def _model() -> ConfigDict:
 
 
 def _encoder() -> ConfigDict:
-    """Of model.name=transformer alone."""
+    """Of model.name=transformer alone, but for `shared`."""
     return ConfigDict(
         {
             "pretrained": "",  # a Hugging Face directory, or a name on its hub

@@ -66,7 +66,8 @@ def make_model(config: Any, inputs: Any, classes: int) -> RationaleModel:
     name, model = config.model.name, config.model
     if name == "gru":
         table = jnp.asarray(inputs.table)
-        return gru_text_model(table, units=model.units, classes=classes, dropout_rate=model.dropout)
+        given: Any = {"dropout_rate": model.dropout, "shared": config.encoder.shared}
+        return gru_text_model(table, units=model.units, classes=classes, **given)
     if name == "transformer":
         return _make_transformer(config, inputs, classes)
     raise UserError(f"config.model.name {name!r} is unknown; choose {' or '.join(MODELS)}")

@@ -13,9 +13,10 @@ from tests import tiny
 SHORT = {"training__epochs": 1, "data__sizes": (16, 8, 8), "unirex__k": (20, 50)}
 
 
-@pytest.mark.parametrize("method", ["dlm_fp", "aa_f"])
+@pytest.mark.parametrize("method", ["dlm_fp", "slm_fp", "aa_f"])
 def test_a_run_from_training_to_its_reasons(tmp_path, method):
-    train(tiny.config(method=method, **SHORT), str(tmp_path / "run"))
+    shared = method.startswith("slm")
+    train(tiny.config(method=method, encoder__shared=shared, **SHORT), str(tmp_path / "run"))
     report, origin = evaluate(tmp_path / "run", faithfulness=True)
     assert origin["method"] == method and report.faithfulness["k"] == [20, 50]
     (found,) = n2r_jax.load(tmp_path / "run").explain(["The staff were rude and slow ."])

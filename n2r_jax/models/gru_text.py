@@ -3,8 +3,9 @@
     extractor   vectors -> biGRU -> LayerNorm -> dropout -> linear to two logits a token
     predictor   vectors * mask -> its own biGRU -> maximum over time = Enc(Z) -> dropout -> linear
 
-Initial values are PyTorch's defaults, which the papers' settings were tuned with. In inference the
-words of a split may stand in for vectors: see `word_gru`.
+The two may share one biGRU, the parameter group 'encoder' (UNIREX's SLM). Initial values are
+PyTorch's defaults, which the papers' settings were tuned with. In inference the words of a split
+may stand in for vectors: see `word_gru`.
 """
 
 from __future__ import annotations
@@ -172,19 +173,35 @@ def _max_without_rules(
     return jnp.concatenate(list(peaks))
 
 
+def share_gru(groups: Params) -> Params:
+    """Make the predictor's GRU the group 'encoder', which both then read."""
+    heads = {
+        group: {name: part for name, part in parameters.items() if name != "gru"}
+        for group, parameters in groups.items()
+    }
+    return heads | {"encoder": {"gru": groups["predictor"]["gru"]}}
+
+
+def of_group(params: Params, group: str) -> Params:
+    """All that a module reads: what it shares, and its own."""
+    return params.get("encoder", {}) | params[group]
+
+
 def gru_text_model(
     table: Float[Array, "v e"],
     *,
     units: int,
     classes: int,
     dropout_rate: float,
+    shared: bool = False,
     padding: Literal["exact", "release"] = "exact",
 ) -> RationaleModel:
     """The papers' GRU model over a frozen table of word vectors whose row 0 is zeros.
 
-    units: per direction (the papers' hidden_dim is twice that). padding: 'exact' keeps padding out
-    of everything; 'release' does as the authors' code did, for replaying its runs: the recurrence
-    runs through padding and the extractor may select it, only the maximum leaves it out.
+    units: per direction (the papers' hidden_dim is twice that). shared: one GRU for both. padding:
+    'exact' keeps padding out of everything; 'release' does as the authors' code did, for replaying
+    its runs: the recurrence runs through padding and the extractor may select it, only the maximum
+    leaves it out.
     """
     features = table.shape[1]
     extractor = GRUExtractor(units, features, dropout_rate)
@@ -204,7 +221,7 @@ def gru_text_model(
     def prepare(params: Params, words: Int[Array, " w"]) -> Params:
         table = params["embedding"]["table"][words]
         read = [group for group in ("extractor", "predictor") if group in params]
-        projected = {g: project(Weights(**params[g]["gru"]), table) for g in read}
+        projected = {g: project(Weights(**of_group(params, g)["gru"]), table) for g in read}
         return {"embedding": {"table": table, "projected": projected}}
 
     given = {"embedding": {"table": jnp.asarray(table)}}
@@ -219,13 +236,14 @@ def gru_text_model(
 
         in_extractor = nn.init(run, extractor)(for_extractor)["params"]
         in_predictor = predictor.init(for_predictor, x, valid, valid, valid, row[:1], None)
-        return {"extractor": in_extractor, "predictor": in_predictor["params"]}
+        groups = {"extractor": in_extractor, "predictor": in_predictor["params"]}
+        return share_gru(groups) if shared else groups
 
     def init(key: Array, batch: Batch) -> Params:
         return given | fresh(key, batch.row)
 
     def encode(params: Params, batch: Batch) -> Encoded:
-        variables = {"params": params["extractor"]}
+        variables = {"params": of_group(params, "extractor")}
         x, valid = tokens(params, "extractor", batch), selectable(batch).T
         found: Any = extractor.apply(variables, x, valid, method="encode")
         return found
@@ -233,7 +251,7 @@ def gru_text_model(
     def score(
         params: Params, encoded: Encoded, batch: Batch, key: Array | None
     ) -> Float[Array, "b t"]:
-        variables = {"params": params["extractor"]}
+        variables = {"params": of_group(params, "extractor")}
         scores: Any = extractor.apply(variables, encoded, batch.row, key, method="score")
         return scores.T
 
@@ -258,7 +276,7 @@ def gru_text_model(
     def predicted(
         params: Params, batch: Batch, x: Tokens, mask: Array, key: Array | None, twice: bool = False
     ) -> Prediction:
-        variables = {"params": params["predictor"]}
+        variables = {"params": of_group(params, "predictor")}
         seen = (x, mask.T, selectable(batch).T, batch.valid.T)
         found: Any = predictor.apply(variables, *seen, batch.row, key, twice)
         return found
@@ -270,6 +288,8 @@ def gru_text_model(
         score,
         predict,
         selectable,
+        encodes=("encoder",) if shared else ("extractor",),
+        shared=("encoder",) if shared else (),
         given=given,
         prepare=prepares,
         from_vectors=FromVectors(

@@ -97,12 +97,33 @@ def test_scores_have_the_gradient_of_their_definition(made):
     )
 
 
+def test_one_gru_for_both_is_two_that_are_the_same():
+    table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
+    sizes = {"units": UNITS, "classes": 2, "dropout_rate": 0.3}
+    batch, key = batch_of(20), jax.random.key(3)
+    one, two = gru_text_model(table, shared=True, **sizes), gru_text_model(table, **sizes)
+    shared = one.init(key, batch)
+    assert set(shared) == {"embedding", "encoder", "extractor", "predictor"}
+    assert (one.encodes, one.shared, two.shared) == (("encoder",), ("encoder",), ())
+    apart = two.init(key, batch)
+    for group in ("extractor", "predictor"):
+        apart[group] = shared["encoder"] | shared[group]
+    found = []
+    for model, params in ((one, shared), (two, apart)):
+        scores = model.score(params, model.encode(params, batch), batch, key)
+        found.append((scores, model.predict(params, batch, batch.valid, key)))
+    jax.tree.map(np.testing.assert_array_equal, *found)
+
+
 @pytest.mark.skipif(not native.available(), reason="no C++ compiler here")
-@pytest.mark.parametrize("padding", ["exact", "release"])
-def test_prepared_for_some_words_it_does_the_same(padding):
+@pytest.mark.parametrize(
+    ("padding", "shared"), [("exact", False), ("release", False), ("exact", True)]
+)
+def test_prepared_for_some_words_it_does_the_same(padding, shared):
     table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(table, units=UNITS, classes=2, dropout_rate=0.3, padding=padding)
+    sizes = {"units": UNITS, "classes": 2, "dropout_rate": 0.3}
+    model = gru_text_model(table, padding=padding, shared=shared, **sizes)
     batch = batch_of(24)
     params = model.init(jax.random.key(1), batch)
     words = np.union1d(batch.tokens, [0])

@@ -44,7 +44,6 @@ def extractor_method(
             wanted = "one encoder for both" if shared else "two encoders"
             raise UserError(
                 f"config.method {name!r} is of {wanted}; set config.encoder.shared={shared}"
-                + (" (a transformer's)" if shared else "")
             )
         unirex = settings.unirex.only(terms)
         update = joint_update(model, unirex, settings.objective.lambda_cross_entropy)
