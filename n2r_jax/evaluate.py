@@ -11,17 +11,94 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int32
 from ml_collections import ConfigDict
 
 from n2r_jax.data.cache import Cache
 from n2r_jax.data.cached_inputs import cached_texts, open_cache, open_source
+from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.eraser import is_eraser
 from n2r_jax.data.records import Source
 from n2r_jax.errors import DataError
-from n2r_jax.inference import TrainedRun, Which
+from n2r_jax.inference import Outputs, TrainedRun, Which
 from n2r_jax.metrics.faithfulness_report import faithfulness_report
 from n2r_jax.metrics.report import RationaleReport, rationale_report
 from n2r_jax.metrics.report_tables import render
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a run makes of a data set: its outputs beside the texts and their gold."""
+
+    trained: TrainedRun
+    data: str
+    """Name of the data, as it was asked for."""
+    source: Source
+    texts: EncodedTexts
+    outputs: Outputs
+    sample_seed: int | None = None
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "n t"]:
+        """Where the outputs are of a token and not of padding."""
+        return np.arange(self.outputs.mask.shape[1])[None] < self.texts.lengths[:, None]
+
+    @property
+    def gold(self) -> Int32[np.ndarray, "n t"]:
+        """Gold of the tokens that were read, 0 where there is none."""
+        texts, length = self.texts, self.outputs.mask.shape[1]
+        return np.asarray(texts.batch(range(len(texts)), len(texts), length).rationale)
+
+    def report(self) -> RationaleReport:
+        """Every score; gold beyond the maximum length is invisible, as in the papers."""
+        trained, texts, outputs = self.trained, self.texts, self.outputs
+        return rationale_report(
+            mask=outputs.mask,
+            valid=self.valid,
+            gold=self.gold,
+            has_gold=texts.annotated,
+            scores=outputs.scores,
+            labels=texts.labels,
+            predicted=outputs.probabilities.argmax(-1),
+            probabilities=outputs.probabilities,
+            classes=len(trained.labels),
+            resamples=trained.config.evaluation.bootstrap,
+        )
+
+    def origin(self) -> dict[str, Any]:
+        """Where the scores are from."""
+        trained, seed = self.trained, self.sample_seed
+        return {
+            "run": str(trained.run.path),
+            "method": trained.config.method,
+            "preset": trained.manifest["preset"],
+            "seed": trained.config.seed,
+            "checkpoint": f"{trained.which} (step {trained.step})",
+            "masks": "arg-max" if seed is None else f"sampled, seed {seed}",
+            "data": {
+                "name": self.data,
+                "texts": len(self.source),
+                "truncated": self.texts.truncated,
+                "fingerprint": self.source.fingerprint,
+            },
+            "norm": float(self.outputs.norm.mean()),
+        }
+
+
+def run_on(
+    trained: TrainedRun, data: str | None = None, *, sample_seed: int | None = None
+) -> Evaluation:
+    """Run on a file or ERASER directory, or (None) on the test split of the run's config.
+
+    Masks are arg-max unless `sample_seed` asks for drawn ones.
+    """
+    cache = open_cache(trained.config.data.get("cache", ""))  # runs of old have no such field
+    source = open_evaluation(cache, trained, data)
+    encode = partial(trained.encode, source, data or "the test split")
+    texts = cached_texts(cache, source, trained.inputs.fingerprint, trained.limits, encode)
+    outputs = trained.rationalize(texts, sample_seed=sample_seed)
+    name = data or f"{trained.config.data.name} test"
+    return Evaluation(trained, name, source, texts, outputs, sample_seed)
 
 
 def evaluate(
@@ -38,53 +115,20 @@ def evaluate(
     `sample_seed` asks for drawn ones. faithfulness: what the predictor says without the rationale
     and with it alone, too, for the top k % by score of `config.unirex.k` and for the run's masks.
     """
-    trained = TrainedRun(directory, which)
-    cache = open_cache(trained.config.data.get("cache", ""))  # runs of old have no such field
-    source = open_evaluation(cache, trained, data)
-    encode = partial(trained.encode, source, data or "the test split")
-    texts = cached_texts(cache, source, trained.inputs.fingerprint, trained.limits, encode)
-    outputs = trained.rationalize(texts, sample_seed=sample_seed)
-    length = outputs.mask.shape[1]
-    valid = np.arange(length)[None] < texts.lengths[:, None]
-    report = rationale_report(
-        mask=outputs.mask,
-        valid=valid,
-        gold=np.asarray(texts.batch(range(len(texts)), len(texts), length).rationale),
-        has_gold=texts.annotated,
-        scores=outputs.scores,
-        labels=texts.labels,
-        predicted=outputs.probabilities.argmax(-1),
-        probabilities=outputs.probabilities,
-        classes=len(trained.labels),
-        resamples=trained.config.evaluation.bootstrap,
-    )
+    found = run_on(TrainedRun(directory, which), data, sample_seed=sample_seed)
+    report, outputs = found.report(), found.outputs
     if faithfulness:
         from n2r_jax.faithful import masked_predictor
 
         section = faithfulness_report(
-            partial(masked_predictor(trained), texts),
+            partial(masked_predictor(found.trained), found.texts),
             outputs.scores,
             outputs.mask,
-            valid,
-            trained.config.unirex.k,
+            found.valid,
+            found.trained.config.unirex.k,
         )
         report = dataclasses.replace(report, faithfulness=section)
-    origin = {
-        "run": str(trained.run.path),
-        "method": trained.config.method,
-        "preset": trained.manifest["preset"],
-        "seed": trained.config.seed,
-        "checkpoint": f"{trained.which} (step {trained.step})",
-        "masks": "arg-max" if sample_seed is None else f"sampled, seed {sample_seed}",
-        "data": {
-            "name": data or f"{trained.config.data.name} test",
-            "texts": len(source),
-            "truncated": texts.truncated,
-            "fingerprint": source.fingerprint,
-        },
-        "norm": float(outputs.norm.mean()),
-    }
-    return report, origin
+    return report, found.origin()
 
 
 def open_evaluation(cache: Cache, trained: TrainedRun, data: str | None) -> Source:
