@@ -97,6 +97,10 @@ def _unirex() -> ConfigDict:
             "steps": 3,  # of integrated gradients
             "aa_grad": "first_order",  # or second_order: attributions are differentiated through
             "passes_at_once": 0,  # masked copies in one pass; 0: all 1 + 2 |k|
+            "gold_percent": 100.0,  # of train keeps its gold rationale (gamma); 100: as it is
+            "gold_beta": 2.0,  # below 100 %: 1 / beta of every batch is drawn from these
+            "gold_seed": 0,  # of which texts they are, apart from `seed`
+            "gold_schedule": "true_steps",  # or authors: the rate is 0 in mid-training, as theirs
         }
     )
 
@@ -135,17 +139,23 @@ def _encoder() -> ConfigDict:
 def _data() -> ConfigDict:
     return ConfigDict(
         {
-            "name": "files",  # files, eraser, beer, hotel, reviews
-            "train": "",  # files: JSONL, CSV, TSV or Parquet (.gz too); eraser: the directory
+            "name": "files",  # files, eraser, beer, hotel, reviews, sst, polarity, stormfront,
+            # tweet_eval, hatexplain
+            "train": "",  # files: JSONL, CSV, TSV or Parquet (.gz too); eraser, sst and what
+            # follows it: the directory of all splits
             "dev": "",
             "test": "",  # only read by --mode=evaluate
             "labels": (),  # names in order; empty: those of train
+            "second": "",  # eraser: query, hypothesis, choices; "": the documents are all
+            "without_evidence": "keep",  # eraser: rows without any: keep, unmarked, drop
+            "movies_alignment": "document",  # eraser: or authors, as UNIREX's release misplaced it
             "aspect": "",  # beer, hotel, reviews
             "directory": "",  # beer, hotel: where the prepared records are kept
             "manual_directory": "",  # beer, hotel: where you put the original files
             "correlation": 0.0,  # reviews: how often the other aspects share the label
-            "sizes": (0, 0, 0),  # reviews: texts of train, dev, test
-            "seed": 0,  # reviews: of the texts themselves
+            "sizes": (0, 0, 0),  # reviews, polarity: texts of train, dev, test
+            "polarity_sampling": "stratified",  # by label; or head: the first ones of the files
+            "seed": 0,  # reviews, polarity: which texts; also of vectors that are drawn
             "vectors": "",  # word vectors: GloVe text (.gz, .zip too) or .npz; empty: seeded ones
             "vectors_norm": 0.0,  # scale every word's vector to this length; 0: leave them
             "vectors_limit": 0,  # read only the first so many words; 0: all

@@ -15,6 +15,12 @@ import optax
 
 from n2r_jax.data.batching import Batches, balanced
 from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.data.gold import (
+    GoldBatches,
+    authors_schedule_steps,
+    choose_gold,
+    forget_other_gold,
+)
 from n2r_jax.data.records import Source
 from n2r_jax.errors import UserError
 from n2r_jax.methods import METHODS, Method, Settings
@@ -123,19 +129,34 @@ def length_buckets(config: Any) -> tuple[int, ...]:
 def make_train_batches(
     config: Any, texts: EncodedTexts, *, process: int, processes: int
 ) -> Batches:
-    """Shuffled batches of the (balanced) training texts."""
-    everything = np.arange(len(texts))
-    indices = balanced(texts.labels, config.seed) if config.batching.balance else everything
-    return Batches(
-        texts,
-        indices,
-        length_buckets(config),
-        config.batching.batch_size,
-        seed=config.seed,
-        epochs=config.training.epochs,
-        process=process,
-        processes=processes,
-    )
+    """Shuffled batches of the (balanced) training texts; with few gold rationales a part of each
+    is drawn from the texts that keep theirs. Raises UserError where that cannot be.
+    """
+    indices = np.arange(texts.questions)
+    if config.batching.balance:
+        indices = balanced(texts.question_labels, config.seed)
+    unirex = config.unirex
+    given: Any = {
+        "indices": indices,
+        "bounds": length_buckets(config),
+        "batch_size": config.batching.batch_size,
+        "seed": config.seed,
+        "epochs": config.training.epochs,
+        "process": process,
+        "processes": processes,
+    }
+    if unirex.gold_percent == 100:
+        return Batches(texts, **given)
+    gold = choose_gold(texts, indices, unirex.gold_percent, unirex.gold_seed)
+    return GoldBatches(forget_other_gold(texts, gold), **given, gold=gold, beta=unirex.gold_beta)
+
+
+def schedule_steps(config: Any, batches: Batches) -> int:
+    """Training steps that a schedule of the learning rate is made for."""
+    if isinstance(batches, GoldBatches) and config.unirex.gold_schedule == "authors":
+        counts = (len(batches.indices), len(batches.gold), batches.batch_size)
+        return authors_schedule_steps(*counts, batches.epochs)
+    return batches.epochs * batches.per_epoch
 
 
 def make_evaluation_batches(
@@ -144,13 +165,22 @@ def make_evaluation_batches(
     """All texts in order of length bucket, nothing shuffled or dropped."""
     return Batches(
         texts,
-        np.arange(len(texts)),
+        np.arange(texts.questions),
         length_buckets(config),
         config.evaluation.batch_size,
         seed=None,
         process=process,
         processes=processes,
     )
+
+
+def check_choices(found: int, wanted: int, name: str) -> None:
+    """Refuse texts that are not questions of as many choices as the training split's."""
+    if found != wanted:
+        said = ["no questions" if n == 1 else f"questions of {n} choices" for n in (found, wanted)]
+        raise UserError(
+            f"{name} has {said[0]}, train has {said[1]}; give both the same kind of text"
+        )
 
 
 def check_labels(source: Source, labels: Sequence[str], split: str) -> None:

@@ -17,6 +17,7 @@ from n2r_jax.errors import UserError
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.models.gru_text import gru_text_model
 from n2r_jax.models.interface import RationaleModel
+from n2r_jax.models.multiple_choice import multiple_choice
 
 MODELS = ("gru", "transformer")
 
@@ -61,8 +62,13 @@ def scale_vectors(table: Float[np.ndarray, "v e"], norm: float) -> Float[np.ndar
     return (table / np.where(lengths > 0, lengths, 1.0) * norm).astype(np.float32)
 
 
-def make_model(config: Any, inputs: Any, classes: int) -> RationaleModel:
-    """The configured encoder in its extractor-predictor pair, for the inputs it reads."""
+def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> RationaleModel:
+    """The configured encoder in its extractor-predictor pair, for the inputs it reads.
+
+    choices: answers of each question, which then are the classes; 1: there are no questions.
+    """
+    if choices > 1:
+        return multiple_choice(make_model(config, inputs, classes=1), choices)
     name, model = config.model.name, config.model
     if name == "gru":
         table = jnp.asarray(inputs.table)

@@ -39,6 +39,7 @@ CHOICES = {
     "encoder.pooling": ("pooler", "max"),
     "encoder.word_score": ("first", "mean", "max"),
     "encoder.dtype": ("float32", "bfloat16"),
+    "unirex.gold_schedule": ("true_steps", "authors"),
 }
 INTEGERS = {"batching.buckets": None, "data.sizes": 3}
 """Tuples of integers, and how many there must be (None: any number)."""
@@ -56,6 +57,7 @@ def check_config(config: Any) -> None:
     _demand(config, "encoder.layer_decay", lambda v: 0 < v <= 1, "above 0 and at most 1")
     for name, offered in CHOICES.items():
         _demand(config, name, lambda v, offered=offered: v in offered, " or ".join(offered))
+    _demand(config, "unirex.gold_percent", lambda v: 0 < v <= 100, "above 0 and at most 100")
     _demand(config, "data.cache", lambda v: not os.path.isfile(v), "a folder, 'off' or empty")
     for name, count in INTEGERS.items():
         kind = "integers, like (64, 128)" if count is None else f"{count} integers"

@@ -67,6 +67,10 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     what = explain.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="one text, explained in the terminal")
     what.add_argument("--in", dest="source", metavar="FILE", help="rows with text or tokens")
+    explain.add_argument("--second", metavar="TEXT", help="the other text of a pair")
+    explain.add_argument(
+        "--choice", action="append", metavar="TEXT", help="an answer to choose; once for each"
+    )
     explain.add_argument("--out", metavar="FILE", help="JSONL with one explanation a row")
     explain.set_defaults(command=_explain)
 
@@ -200,10 +204,15 @@ def _explain(arguments: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    (found,) = explainer.explain([arguments.text])
+    second = [arguments.second] if arguments.second is not None else None
+    choices = [arguments.choice] if arguments.choice else None
+    (found,) = explainer.explain([arguments.text], second=second, choices=choices)
     console = Console()
-    shares = "  ".join(f"{label} {100 * p:.1f} %" for label, p in found.probabilities.items())
-    console.print(f"[bold]{found.label}[/bold]  ({shares})", highlight=False)
+    named = dict(zip(found.probabilities, arguments.choice or found.probabilities, strict=True))
+    shares = "  ".join(
+        f"{named[label]} {100 * p:.1f} %" for label, p in found.probabilities.items()
+    )
+    console.print(f"[bold]{named[found.label]}[/bold]  ({shares})", highlight=False)
     console.print(found.to_rich())
     return 0
 

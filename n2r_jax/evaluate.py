@@ -63,6 +63,7 @@ class Evaluation:
             probabilities=outputs.probabilities,
             classes=len(trained.labels),
             resamples=trained.config.evaluation.bootstrap,
+            choices=texts.choices,
         )
 
     def origin(self) -> dict[str, Any]:

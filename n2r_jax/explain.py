@@ -8,31 +8,48 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.records import Record
-from n2r_jax.data.rows import RowProblem, parse_tokens
+from n2r_jax.data.rows import Offsets, Parts, RowProblem, parse_parts
 from n2r_jax.data.tokenize import tokenize
 from n2r_jax.errors import BadRows, DataError, UserError
 from n2r_jax.inference import Outputs, TrainedRun, Which
+from n2r_jax.selections import answers, selection
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich import text as rich_text
 
-Offsets = Sequence[tuple[int, int]]
+Text = str | Sequence[str]
+"""A string, or its tokens."""
 CHUNK = 4096
 """Rows of a file that are explained together: of one length enough to fill batches."""
 
 
 class Units(NamedTuple):
-    """The tokens of a text and, where it was given as a string, their places in it."""
+    """The tokens of a text or a pair and, where they were given as strings, their places in it."""
+
+    parts: Parts
+    text: str | None = None
+    second_text: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerExplanation:
+    """One of the answers to choose from, with the reasons of its own."""
 
     tokens: tuple[str, ...]
-    text: str | None = None
-    offsets: Offsets | None = None
+    probability: float
+    mask: tuple[int, ...]
+    """1 for every selected token of the question."""
+    scores: tuple[float, ...]
+    answer_mask: tuple[int, ...]
+    """1 for every selected token of the answer itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +57,9 @@ class Explanation:
     """A predicted label with its reasons.
 
     Of extractive methods (RNP, N2R) they are all that it was predicted from: no other token had a
-    say in it. UNIREX's methods predict from the whole text, and the rationale explains that.
+    say in it. UNIREX's methods predict from the whole text, and the rationale explains that. Of a
+    pair the tokens are those of both texts; of a question, its own, with the reasons for the answer
+    that is predicted.
     """
 
     label: str
@@ -52,18 +71,26 @@ class Explanation:
     scores: tuple[float, ...]
     """Probability of each token to be selected."""
     spans: tuple[tuple[int, int], ...]
-    """Runs of selected tokens, [start, end)."""
+    """Runs of selected tokens, [start, end); none goes from one text of a pair into the other."""
     text: str | None = None
     char_spans: tuple[tuple[int, int], ...] | None = None
-    """The same runs in characters of `text`, where a text was given."""
+    """The runs of a text (of a pair, the first) in characters of `text`, where one was given."""
+    second: int | None = None
+    """Of a pair: where the second text's tokens begin."""
+    second_text: str | None = None
+    second_char_spans: tuple[tuple[int, int], ...] | None = None
+    choices: tuple[AnswerExplanation, ...] | None = None
+    """Of a question: every answer."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for json.dump; what a row of tokens has no text for is left out."""
         # dataclasses.asdict would copy every token, which takes longer than the model.
-        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: value for name, value in fields if value is not None}
+        found = {name: value for name, value in _fields(self) if value is not None}
+        if self.choices is not None:
+            found["choices"] = [dict(_fields(answer)) for answer in self.choices]
+        return found
 
-    def to_rich(self, gold: Sequence[int] | None = None) -> Text:
+    def to_rich(self, gold: Sequence[int] | None = None) -> rich_text.Text:
         """The tokens with the selected ones highlighted (bold, so without colours too).
 
         gold: marks of a human, shown underlined.
@@ -74,6 +101,8 @@ class Explanation:
         for i, token in enumerate(self.tokens):
             style = "bold black on yellow" if self.mask[i] else ""
             underline = " underline" if gold is not None and i < len(gold) and gold[i] else ""
+            if i and i == self.second:
+                shown.append("\n")
             shown.append(token, style=(style + underline).strip())
             joined = self.mask[i] and i + 1 < len(self.tokens) and self.mask[i + 1]
             shown.append(" ", style=style if joined else "")
@@ -92,15 +121,30 @@ class Explainer:
         return self.trained.labels
 
     def explain(
-        self, texts: Sequence[str | Sequence[str]], *, batch_size: int | None = None
+        self,
+        texts: Sequence[Text],
+        *,
+        second: Sequence[Text] | None = None,
+        choices: Sequence[Sequence[Text]] | None = None,
+        batch_size: int | None = None,
     ) -> list[Explanation]:
         """Explain texts (strings, tokenised here) or token lists, in their order.
 
-        Raises UserError for a text without any token.
+        second: the other text of each pair. choices: the answers to each question. Raises UserError
+        for a text without any token, and where the run is of another kind of text.
         """
         if isinstance(texts, str):
             raise UserError("explain takes a list of texts; write [text]")
-        return self.explain_units([_split(t, i) for i, t in enumerate(texts)], batch_size)
+        others = {"second": second, "choices": choices}
+        given = {name: values for name, values in others.items() if values is not None}
+        if len(given) > 1:
+            raise UserError("texts are pairs or questions, not both; leave out second or choices")
+        for name, values in given.items():
+            if isinstance(values, str) or len(values) != len(texts):
+                raise UserError(f"{name} is of {len(texts)} texts; give it as a list as long")
+        rows = [{name: values[i] for name, values in given.items()} for i in range(len(texts))]
+        pairs = enumerate(zip(texts, rows, strict=True))
+        return self.explain_units([_split(t, more, i) for i, (t, more) in pairs], batch_size)
 
     def explain_units(
         self, units: Sequence[Units], batch_size: int | None = None
@@ -108,44 +152,93 @@ class Explainer:
         """Explain texts that are cut into tokens already, in their order."""
         if not units:
             return []
-        records = [Record(str(i), text.tokens, 0) for i, text in enumerate(units)]
-        outputs = self.trained.rationalize(self.trained.encode(records), batch_size=batch_size)
-        return _explanations(units, outputs, self.labels)
+        records = [
+            Record(str(i), parts.tokens, 0, second=parts.second, choices=parts.choices)
+            for i, (parts, _, _) in enumerate(units)
+        ]
+        texts = self.trained.encode(records)
+        outputs = self.trained.rationalize(texts, batch_size=batch_size)
+        found = zip(units, records, strict=True)
+        make = partial(_explanation, outputs=outputs, texts=texts, labels=self.labels)
+        return [make(unit, record, place) for place, (unit, record) in enumerate(found)]
 
 
-def _split(text: str | Sequence[str], place: int) -> Units:
+def _split(text: Text, more: Mapping[str, Any], place: int) -> Units:
+    """A text with its second one or its choices; token lists stay as they are."""
+    tokens, offsets = _cut(text, f"text {place}")
+    choices = tuple(_cut(c, f"a choice of text {place}")[0] for c in more.get("choices", ()))
+    own = text if isinstance(text, str) else None
+    if "second" not in more:
+        return Units(Parts(tokens, offsets, choices=choices), own)
+    second = more["second"]
+    others, their_offsets = _cut(second, f"the second text of {place}")
+    parts = Parts((*tokens, *others), offsets, len(tokens), their_offsets, choices)
+    return Units(parts, own, second if isinstance(second, str) else None)
+
+
+def _cut(text: Text, name: str) -> tuple[tuple[str, ...], Offsets | None]:
     tokens, offsets = tokenize(text) if isinstance(text, str) else (tuple(text), None)
     if not tokens:
-        raise UserError(f"text {place} has no token; give it a word or leave it out")
-    return Units(tokens, text if isinstance(text, str) else None, offsets)
+        raise UserError(f"{name} has no token; give it a word or leave it out")
+    return tokens, offsets
 
 
-def _explanations(
-    units: Sequence[Units], outputs: Outputs, labels: Sequence[str]
-) -> list[Explanation]:
-    """Arrays become tuples a text at a time: one number at a time takes longer than the model."""
-    scores = outputs.scores.astype(np.float64).round(6)
-    of_classes, best = outputs.probabilities.tolist(), outputs.probabilities.argmax(1)
-    made = []
-    for i, (tokens, text, offsets) in enumerate(units):
-        unseen = (0,) * (len(tokens) - outputs.mask.shape[1])
-        mask = (*outputs.mask[i, : len(tokens)].tolist(), *unseen)
-        spans = tuple(runs(mask))
-        chars = None
-        if offsets is not None:
-            chars = tuple((offsets[start][0], offsets[end - 1][1]) for start, end in spans)
-        explanation = Explanation(
-            label=labels[best[i]],
-            probabilities=dict(zip(labels, of_classes[i], strict=True)),
-            tokens=tokens,
-            mask=mask,
-            scores=(*scores[i, : len(tokens)].tolist(), *map(float, unseen)),
-            spans=spans,
-            text=text,
-            char_spans=chars,
-        )
-        made.append(explanation)
-    return made
+def _explanation(
+    units: Units,
+    record: Record,
+    place: int,
+    *,
+    outputs: Outputs,
+    texts: EncodedTexts,
+    labels: Sequence[str],
+) -> Explanation:
+    """The explanation of text or question number `place`."""
+    parts = units.parts
+    probabilities = outputs.probabilities[place * texts.choices].tolist()
+    best = int(np.argmax(probabilities))
+    choices = _answers(outputs, texts, place, record, probabilities) if record.choices else None
+    chosen = choices[best] if choices else selection(outputs, texts, place, record)
+    spans = (*runs(chosen.mask[: parts.first]),)
+    seconds = (*runs(chosen.mask[parts.first :]),)
+    return Explanation(
+        label=labels[best],
+        probabilities=dict(zip(labels, probabilities, strict=True)),
+        tokens=parts.tokens,
+        mask=chosen.mask,
+        scores=chosen.scores,
+        spans=(*spans, *((start + parts.first, end + parts.first) for start, end in seconds)),
+        text=units.text,
+        char_spans=_characters(spans, parts.offsets),
+        second=parts.second or None,
+        second_text=units.second_text,
+        second_char_spans=_characters(seconds, parts.second_offsets),
+        choices=choices,
+    )
+
+
+def _answers(
+    outputs: Outputs,
+    texts: EncodedTexts,
+    place: int,
+    record: Record,
+    probabilities: Sequence[float],
+) -> tuple[AnswerExplanation, ...]:
+    found = zip(answers(outputs, texts, place, record), probabilities, strict=True)
+    return tuple(
+        AnswerExplanation(own.tokens, p, *own.of_question, own.of_answer.mask) for own, p in found
+    )
+
+
+def _characters(
+    spans: Sequence[tuple[int, int]], offsets: Offsets | None
+) -> tuple[tuple[int, int], ...] | None:
+    if offsets is None:
+        return None
+    return tuple((offsets[start][0], offsets[end - 1][1]) for start, end in spans)
+
+
+def _fields(made: Any) -> Iterator[tuple[str, Any]]:
+    return ((field.name, getattr(made, field.name)) for field in dataclasses.fields(made))
 
 
 def runs(mask: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -158,8 +251,8 @@ def explain_file(
 ) -> int:
     """Explain the rows of a JSONL, CSV, TSV or Parquet file into a JSONL file, chunk by chunk.
 
-    Rows need `text` or `tokens`; an `id` is carried over. Returns the number of rows. On a bad row
-    nothing is written, and BadRows lists all of them.
+    Rows need `text` or `tokens`, and what makes them pairs or questions; an `id` is carried over.
+    Returns the number of rows. On a bad row nothing is written, and BadRows lists all of them.
     """
     partial = pathlib.Path(target + ".partial")
     errors: list[DataError] = []
@@ -194,13 +287,14 @@ def _chunks(
         try:
             if isinstance(fields, RowProblem):
                 raise fields
-            tokens, offsets = parse_tokens(fields)
+            parts = parse_parts(fields)
         except RowProblem as problem:
             errors.append(DataError(problem.problem, file=path, line=line, mend=problem.mend))
             continue
         name = fields.get("id") or f"{path.name.split('.')[0]}-{line}"
-        text = None if offsets is None else fields["text"]
-        rows.append((name, Units(tokens, text, offsets)))
+        text = None if parts.offsets is None else fields["text"]
+        second = None if parts.second_offsets is None else fields["second"]
+        rows.append((name, Units(parts, text, second)))
         if len(rows) == size:
             yield rows
             rows = []

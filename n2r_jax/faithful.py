@@ -50,11 +50,11 @@ def masked_predictor(trained: TrainedRun) -> MaskedPredictor:
 def _plan(trained: TrainedRun, texts: EncodedTexts) -> list[tuple[int, np.ndarray, int]]:
     """(padded length, texts, rows) of every batch, as inference makes them."""
     devices = jax.local_device_count()
-    size = min(trained.config.evaluation.batch_size, max(1, len(texts)))
-    rows = -(-size // devices) * devices
+    size = min(trained.config.evaluation.batch_size, max(1, texts.questions))
+    questions = -(-size // devices) * devices
     bounds = assemble.length_buckets(trained.config)
-    batches = Batches(texts, np.arange(len(texts)), bounds, rows, seed=None)
-    return [(length, members, rows) for length, members in batches.plan(0)]
+    batches = Batches(texts, np.arange(texts.questions), bounds, questions, seed=None)
+    return [(length, members, batches.rows) for length, members in batches.plan(0)]
 
 
 def _fitted(

@@ -32,7 +32,10 @@ Which = Literal["best", "latest"]
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """What a run makes of N texts, in their order, padded to the longest bucket T."""
+    """What a run makes of N texts, in their order, padded to the longest bucket T.
+
+    Where the texts are rows of questions, each has its question's probabilities.
+    """
 
     scores: Float[np.ndarray, "n t"]
     """Probability that a token is selected."""
@@ -63,14 +66,15 @@ class Rationalizer:
         words, texts = prepared.own_words(self.model, texts)
         params = prepared.prepare(self.model, params, words)
         # Side by side, texts of one length waste no steps; every result goes to its text's place.
-        order = np.argsort(texts.sizes, kind="stable")
-        batches = Batches(texts, order, self.bounds, _rows(len(texts), batch_size), seed=None)
+        order = np.argsort(texts.question_sizes, kind="stable")
+        size = _rows(texts.questions, batch_size)
+        batches = Batches(texts, order, self.bounds, size, seed=None)
         out = _empty(len(texts), self.bounds[-1], self.classes)
         for index, (length, members) in enumerate(batches.plan(0)):
             key = None
             if sample_seed is not None:
                 key = jax.random.fold_in(jax.random.key(sample_seed), index)
-            batch = parallel.shard(texts.batch(members, batches.batch_size, length))
+            batch = parallel.shard(texts.batch(members, batches.rows, length))
             found = jax.device_get(self._run((params, key), batch))
             _scatter(out, found, members, length)
         return out
@@ -97,7 +101,9 @@ class TrainedRun:
         self.manifest = self.run.read_manifest()
         self.labels: tuple[str, ...] = tuple(self.manifest["labels"])
         self.inputs = self.run.read_inputs()
-        model = assemble_model.make_model(self.config, self.inputs, len(self.labels))
+        self.choices: int = self.manifest.get("choices", 1)  # runs of old know of no questions
+        classes = len(self.labels)
+        model = assemble_model.make_model(self.config, self.inputs, classes, self.choices)
         self.method = assemble.make_method(self.config, model)
         self.which, self.step, self.params = self._read_params(which)
         bounds = assemble.length_buckets(self.config)
@@ -106,7 +112,8 @@ class TrainedRun:
     def _read_params(self, which: Which) -> tuple[Which, int, Any]:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
         optimizers = assemble.make_optimizers(self.config, self.method)
-        example = self.encode([Record("", ("a",), 0)]).batch([0], 1, 8)
+        answers = (("a",),) * self.choices if self.choices > 1 else ()
+        example = self.encode([Record("", ("a",), 0, choices=answers)]).batch([], self.choices, 8)
         state = state_shapes(self.method, optimizers, example)
         wanted = {group: state.params[group] for group in self.method.trained}
         given = self.method.model.given
@@ -131,8 +138,11 @@ class TrainedRun:
         return {"max_length": data.max_length, "too_long": data.too_long}
 
     def encode(self, records: Source | Sequence[Record], name: str = "the texts") -> EncodedTexts:
-        """Look the tokens up as in training."""
-        return self.inputs.encode(records, name=name, **self.limits)
+        """Look the tokens up as in training; UserError where the run is of another kind of text."""
+        found = self.inputs.encode(records, name=name, **self.limits)
+        if len(records):
+            assemble.check_choices(found.choices, self.choices, name)
+        return dataclasses.replace(found, choices=self.choices)
 
     def rationalize(
         self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None

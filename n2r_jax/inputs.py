@@ -16,12 +16,15 @@ import numpy as np
 from jaxtyping import Float
 
 from n2r_jax.data.encoding import EncodedTexts, TooLong, encode_texts
+from n2r_jax.data.multiple_choice import expand
 from n2r_jax.data.pieces import PieceTokenizer, encode_pieces
 from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import DataError
 
 COPY_AGAIN = "copy it again from the run that wrote it"
+ONE_SEGMENT = ("big_bird", "roberta")
+"""Families that read pairs as one segment: RoBERTa knows but one, UNIREX gives BigBird one."""
 Checksums = dict[str, int]
 """File name -> CRC-32 of its bytes."""
 
@@ -37,7 +40,7 @@ class Inputs(Protocol):
     def encode(
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
-        """Texts as arrays; see `encode_texts`."""
+        """Texts as arrays, questions as a row for each answer; see `encode_texts`."""
         ...
 
     def save(self, directory: pathlib.Path) -> Checksums:
@@ -65,8 +68,10 @@ class WordInputs:
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
         """Look every word up."""
+        rows, choices = expand(records)
         limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
-        return encode_texts(records, self.vocabulary, **limits)
+        found = encode_texts(rows, self.vocabulary, **limits)
+        return dataclasses.replace(found, choices=choices)
 
     def save(self, directory: pathlib.Path) -> Checksums:
         """Write vocabulary.json and embedding.npy."""
@@ -106,15 +111,22 @@ class PieceInputs:
 
     @property
     def fingerprint(self) -> str:
-        """That of the tokeniser."""
-        return self.tokenizer.fingerprint
+        """That of the tokeniser, and of what is made of pairs."""
+        return self.tokenizer.fingerprint + ("" if self._segments else " in one segment")
+
+    @property
+    def _segments(self) -> bool:
+        """Whether the texts of a pair are told apart by segments as well."""
+        return self.encoder.get("model_type") not in ONE_SEGMENT
 
     def encode(
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
         """Cut every word into pieces."""
+        rows, choices = expand(records)
         limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
-        return encode_pieces(records, self.tokenizer, **limits)
+        found = encode_pieces(rows, self.tokenizer, **limits, segments=self._segments)
+        return dataclasses.replace(found, choices=choices)
 
     def save(self, directory: pathlib.Path) -> Checksums:
         """Write tokenizer.json and encoder.json."""

@@ -86,8 +86,10 @@ class RunDirectory:
             )
 
 
-def manifest(config: ConfigDict, labels: tuple[str, ...], data: dict[str, Any]) -> dict[str, Any]:
-    """What a run records of itself besides its config."""
+def manifest(
+    config: ConfigDict, labels: tuple[str, ...], data: dict[str, Any], choices: int = 1
+) -> dict[str, Any]:
+    """What a run records of itself besides its config. choices: of a question, see `Batches`."""
     import jax
 
     versions = {name: _version(name) for name in PACKAGES}
@@ -99,6 +101,7 @@ def manifest(config: ConfigDict, labels: tuple[str, ...], data: dict[str, Any]) 
         ),
         "seed": config.seed,
         "labels": list(labels),
+        "choices": choices,
         "data": data,
         "versions": versions | {"python": platform.python_version()},
         "devices": devices | {"count": jax.device_count(), "processes": jax.process_count()},

@@ -20,6 +20,7 @@ from n2r_jax.check_config import check_best_by, check_config
 from n2r_jax.data.batching import Batches, stream
 from n2r_jax.data.cached_inputs import cached_texts, open_cache, open_source
 from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.data.gold import GoldBatches
 from n2r_jax.data.records import Source
 from n2r_jax.data.sources import compare_corpus
 from n2r_jax.errors import UserError
@@ -112,7 +113,7 @@ def train(config: ConfigDict, workdir: str, launched: float | None = None) -> Tr
 def prepare(config: ConfigDict, data: Data) -> Setup:
     """Build the model, the method and the batches."""
     check_best_by(config.training.best_by, measured(annotated=bool(data.dev.annotated.any())))
-    model = assemble_model.make_model(config, data.inputs, len(data.labels))
+    model = assemble_model.make_model(config, data.inputs, len(data.labels), data.train.choices)
     method = assemble.make_method(config, model)
     if method.needs_gold and not data.train.annotated.any():
         raise UserError(
@@ -138,7 +139,7 @@ def prepare(config: ConfigDict, data: Data) -> Setup:
         data=data,
         method=method,
         optimizers=assemble.make_optimizers(
-            config, method, steps=plan.epochs * plan.steps_per_epoch
+            config, method, steps=assemble.schedule_steps(config, batches)
         ),
         batches=batches,
         dev_batches=assemble.make_evaluation_batches(config, data.dev, **part),
@@ -170,9 +171,11 @@ def read_data(config: ConfigDict, run: RunDirectory) -> Data:
         made = partial(inputs.encode, source, name=name, **limits)
         return cached_texts(cache, source, inputs.fingerprint, limits, made)
 
+    train, dev = encode(train_source, "train"), encode(dev_source, "dev")
+    assemble.check_choices(dev.choices, train.choices, "dev")
     return Data(
-        train=encode(train_source, "train"),
-        dev=encode(dev_source, "dev"),
+        train=train,
+        dev=dev,
         labels=labels,
         inputs=inputs,
         facts=facts,
@@ -205,7 +208,7 @@ def _check_devices(batch_size: int, field: str) -> None:
 
 def example(setup: Setup) -> Any:
     """The smallest batch, for the shapes of the parameters."""
-    return setup.data.train.batch([], 1, setup.batches.bounds[0])
+    return setup.data.train.batch([], setup.data.train.choices, setup.batches.bounds[0])
 
 
 def record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
@@ -214,7 +217,8 @@ def record(run: RunDirectory, config: ConfigDict, setup: Setup) -> None:
         run.write_config(config)
     else:
         data = setup.data
-        run.create(config, manifest(config, data.labels, data.facts), data.inputs)
+        facts = manifest(config, data.labels, data.facts, data.train.choices)
+        run.create(config, facts, data.inputs)
 
 
 def restore(
@@ -244,7 +248,7 @@ def make_evaluate(setup: Setup, keys: Sequence[Array | None]) -> EvaluateFn:
     step, model = make_evaluate_step(setup.method), setup.method.model
     words, texts = prepared.own_words(model, setup.dev_batches.texts)
     # Side by side, texts of one length waste no steps of a recurrence.
-    order = np.argsort(texts.sizes, kind="stable")
+    order = np.argsort(texts.question_sizes, kind="stable")
     batches = dataclasses.replace(setup.dev_batches, texts=texts, indices=order)
 
     def evaluate(state: TrainState, run: int) -> dict[str, float]:
@@ -270,10 +274,14 @@ def introduce(
     devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
     print(f"{config.method} ({config.preset}), {seeds or f'seed {config.seed}'}, on {devices}")
     print(
-        f"train {len(setup.batches.indices)} of {len(data.train)} texts "
-        f"({data.train.truncated} cut to {config.data.max_length} tokens), dev {len(data.dev)} "
-        f"({data.dev.truncated} cut), labels {', '.join(data.labels)}"
+        f"train {len(setup.batches.indices)} of {data.train.questions} texts "
+        f"({data.train.truncated} cut to {config.data.max_length} tokens), dev "
+        f"{data.dev.questions} ({data.dev.truncated} cut), labels {', '.join(data.labels)}"
     )
+    if data.train.choices > 1:
+        print(f"each text is a question of {data.train.choices} rows, one for each answer")
+    if isinstance(setup.batches, GoldBatches):
+        print(f"{len(setup.batches.gold)} training texts keep their gold rationale")
     print(
         f"{data.inputs.describe(data.train)}; "
         f"{count} trained parameters; {setup.plan.steps_per_epoch} steps an epoch"

@@ -166,8 +166,8 @@ def _together(
 
 
 def _program(config: ConfigDict, opened: Sequence[Opened], frozen: tuple[str, ...]) -> Program:
-    model, plan = opened[0].setup.method.model, opened[0].setup.plan
-    steps = plan.epochs * plan.steps_per_epoch
+    model = opened[0].setup.method.model
+    steps = assemble.schedule_steps(config, opened[0].setup.batches)
 
     def build(values: Mapping[str, Any]) -> tuple[Method, Optimizers]:
         varied = {name: value for name, value in values.items() if name != "learning_rate"}

@@ -32,10 +32,12 @@ def class_logit(
 ) -> Target:
     """(vectors) -> the logit of each row's class `chosen`, seen through `mask`, without dropout.
 
-    Of the logit, not the probability that UNIREX's paper writes: so does its release.
+    Of the logit, not the probability that UNIREX's paper writes: so does its release. A row of a
+    question has one logit, its own answer's, whatever is chosen (UNIREX section 5).
     aa_grad: of the attributions that will be made of it. Raises UserError as `from_vectors`.
     """
     source, twice = from_vectors(model), aa_grad == "second_order"
+    chosen = chosen if model.choices == 1 else jnp.zeros_like(chosen)
 
     def target(vectors: Vectors, nonlinearity: Nonlinearity = unchanged) -> Float[Array, " b"]:
         how: Any = {"nonlinearity": nonlinearity, "twice": twice}

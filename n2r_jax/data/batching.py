@@ -20,7 +20,7 @@ from n2r_jax.errors import UserError
 
 
 class PlannedBatch(NamedTuple):
-    """Texts of one global batch and the length they are padded to."""
+    """Texts of one global batch and the length they are padded to. All rows of a question."""
 
     length: int
     indices: Int64[np.ndarray, " k"]
@@ -69,14 +69,16 @@ def plan_epoch(
 class Batches:
     """A random-access sequence of this process's parts of global batches, epoch after epoch.
 
-    bounds: lengths to pad to, ascending, the last holds every text.
+    indices: of questions, which are texts unless several rows belong to one; no batch, and no
+    device, has a part of a question. bounds: lengths to pad to, ascending, the last holds every
+    text.
     """
 
     texts: EncodedTexts
     indices: Int64[np.ndarray, " k"]
     bounds: tuple[int, ...]
     batch_size: int
-    """Of the global batch, all processes together."""
+    """Questions of the global batch, all processes together."""
     seed: int | None
     """None: the order of the texts, for evaluation."""
     epochs: int = 1
@@ -97,14 +99,25 @@ class Batches:
         # Buckets hold equally many texts in every epoch, so every epoch has as many batches.
         self.per_epoch = len(self.plan(0))
 
+    @property
+    def rows(self) -> int:
+        """Texts of a global batch."""
+        return self.batch_size * self.texts.choices
+
     def plan(self, epoch: int) -> list[PlannedBatch]:
         """The batches of an epoch, as indices into the texts."""
         if self._planned[0] != epoch:
-            rng = None if self.seed is None else np.random.default_rng((self.seed, epoch))
-            planned = plan_epoch(self.texts.sizes[self.indices], self.bounds, self.batch_size, rng)
-            own = [PlannedBatch(length, self.indices[part]) for length, part in planned]
-            self._planned = (epoch, own)
+            own = self._plan_questions(epoch)
+            rows = [PlannedBatch(length, self.texts.rows_of(part)) for length, part in own]
+            self._planned = (epoch, rows)
         return self._planned[1]
+
+    def _plan_questions(self, epoch: int) -> list[PlannedBatch]:
+        """The batches of an epoch, as questions."""
+        rng = None if self.seed is None else np.random.default_rng((self.seed, epoch))
+        sizes = self.texts.question_sizes[self.indices]
+        planned = plan_epoch(sizes, self.bounds, self.batch_size, rng)
+        return [PlannedBatch(length, self.indices[part]) for length, part in planned]
 
     def __len__(self) -> int:
         """Batches of all epochs."""
@@ -114,7 +127,7 @@ class Batches:
         """This process's rows of a global batch."""
         epoch, place = divmod(int(index), self.per_epoch)
         length, indices = self.plan(epoch)[place]
-        rows = self.batch_size // self.processes
+        rows = self.rows // self.processes
         first = self.process * rows
         return self.texts.batch(indices[first : first + rows], rows, length, first)
 

@@ -23,10 +23,11 @@ from jaxtyping import Float32, Int64, UInt8
 from n2r_jax import runtime
 from n2r_jax.data.cache import Cache
 from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.data.public import FORMATS, public_files
 from n2r_jax.data.records import Record, Source
-from n2r_jax.data.sources import open_split
+from n2r_jax.data.sources import open_split, reading_of
 from n2r_jax.data.vocabulary import Vocabulary
-from n2r_jax.errors import UserError
+from n2r_jax.errors import DataError, UserError
 
 LIBRARIES = ("numpy", "pyarrow", "tokenizers")
 """Packages whose releases may read or cut a text differently."""
@@ -97,7 +98,12 @@ def open_source(cache: Cache, data: Any, split: str, labels: Sequence[str] | Non
         (source,) = opened
         return SourceFacts(tuple(source.label_names), source.fingerprint, len(source))
 
-    key = {"content": content, "labels": list(labels or data.labels), "code": code_fingerprint()}
+    key = {
+        "content": content,
+        "labels": list(labels or data.labels),
+        "code": code_fingerprint(),
+        "reading": [split, *dataclasses.astuple(reading_of(data))],
+    }
     # A file that changes while it is read must not be known by the bytes that it had before.
     facts = cache.get(SourceFacts, key, read, still=lambda: content_of(data, split) == content)
     return opened[0] if opened else DeferredSource(facts, lambda: open_split(data, split, labels))
@@ -116,7 +122,10 @@ def content_of(data: Any, split: str) -> list[str] | None:
             rows = folder / f"{'val' if split == 'dev' else split}.jsonl"
             documents = sorted(p for p in folder.glob("docs/*") if p.is_file())
             return [data.name, *_digests([rows, *folder.glob("docs.jsonl"), *documents])]
-    except (OSError, KeyError):
+        if data.name in FORMATS and data.train:
+            drawn = [f"{data[name]}" for name in ("sizes", "polarity_sampling", "seed")]
+            return [data.name, *drawn, *_digests(public_files(data.name, data.train, split))]
+    except (OSError, KeyError, DataError):
         return None
     return None
 

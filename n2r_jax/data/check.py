@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from n2r_jax.data.eraser import is_eraser, scan_eraser_rows, splits_of
-from n2r_jax.data.files import Scan, resolve_labels, scan_rows
-from n2r_jax.data.labels import LabelProblem, infer_label_names
+from n2r_jax.data.files import Scan, names_of, resolve_labels, scan_rows
+from n2r_jax.data.labels import LabelProblem
 from n2r_jax.data.records import Record
 from n2r_jax.data.rows import Row
 from n2r_jax.errors import DataError
@@ -40,6 +40,10 @@ class FileReport:
     """Mean over the marked texts of the share of their tokens in the rationale."""
     duplicates: int
     """Texts that stand earlier in the same file."""
+    pairs: int
+    """Texts that are two."""
+    choices: int
+    """Answers of every question, 0 if there are no questions."""
     errors: tuple[DataError, ...]
 
 
@@ -115,7 +119,7 @@ def _scan_path(path: str | os.PathLike[str]) -> list[_Scanned]:
 def _resolve(scanned: Sequence[_Scanned]) -> list[Scan]:
     """Scans with the labels of all files together: a small test set may lack one of them."""
     try:
-        names = infer_label_names(row.label for file in scanned for row in file.rows)
+        names = names_of(row for file in scanned for row in file.rows)
     except LabelProblem:
         names = None  # let each file say so for itself
     return [resolve_labels(file.file, file.rows, file.errors, names) for file in scanned]
@@ -134,13 +138,16 @@ def _describe(scan: Scan, texts: Counter[bytes]) -> FileReport:
         marked=len(shares),
         gold_share=sum(shares) / len(shares) if shares else 0.0,
         duplicates=len(source) - len(texts),
+        pairs=sum(record.second > 0 for record in source),
+        choices=len(source[0].choices) if len(source) else 0,
         errors=scan.errors,
     )
 
 
 def _text_key(record: Record) -> bytes:
     """A digest, so that the texts of many large files fit in memory at once."""
-    return hashlib.blake2b("".join(record.tokens).lower().encode(), digest_size=16).digest()
+    text = "".join(itertools.chain(record.tokens, *record.choices))
+    return hashlib.blake2b(text.lower().encode(), digest_size=16).digest()
 
 
 def _render_file(file: FileReport) -> str:
@@ -154,6 +161,10 @@ def _render_file(file: FileReport) -> str:
         gold = f", mean {file.gold_share:.1%} of their tokens" if file.marked else ""
         lines.append(f"  rationales  {file.marked} ({file.marked / file.texts:.1%}){gold}")
         lines.append(f"  duplicates  {file.duplicates}")
+    if file.pairs:
+        lines.append(f"  pairs       {file.pairs} ({file.pairs / file.texts:.1%})")
+    if file.choices:
+        lines.append(f"  choices     {file.choices} answers to each question")
     if file.errors:
         lines.append(f"  errors      {len(file.errors)}")
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +25,15 @@ class EncodedPieces:
     words: Int32[np.ndarray, " pieces"]
     """Word of each piece, -1 for special pieces."""
     starts: Int64[np.ndarray, " n+1"]
+    segments: Int32[np.ndarray, " pieces"] | None = None
+    """Of each piece, as the encoder was pretrained with; None: all are 0."""
 
     def batch(self, indices: Sequence[int] | np.ndarray, rows: int, length: int) -> Pieces:
         """The chosen texts padded to [rows, length]; missing rows have no piece."""
         chosen = _Chosen(self.starts, indices, rows, length)
         ids = chosen.padded(self.ids)
-        arrays: Any = (ids, chosen.padded(self.words, -1), np.zeros_like(ids), chosen.lengths)
+        segments = np.zeros_like(ids) if self.segments is None else chosen.padded(self.segments)
+        arrays: Any = (ids, chosen.padded(self.words, -1), segments, chosen.lengths)
         return Pieces(*arrays)
 
 
@@ -48,10 +51,41 @@ class EncodedTexts:
     truncated: int
     """Texts that were cut to the maximum length."""
     pieces: EncodedPieces | None = None
+    second: Int32[np.ndarray, " n"] | None = None
+    """Where the second text of a pair begins among the kept tokens, 0: there is none; None: there
+    are no pairs."""
+    choices: int = 1
+    """Rows of a question, which stand side by side: one for each answer (`multiple_choice`)."""
 
     def __len__(self) -> int:
-        """Number of texts."""
+        """Number of texts: of the rows, where these are of questions."""
         return len(self.labels)
+
+    @property
+    def questions(self) -> int:
+        """What is answered: as many as there are texts, or fewer."""
+        return len(self.labels) // self.choices
+
+    @property
+    def question_labels(self) -> Int32[np.ndarray, " q"]:
+        """Of each question, which its rows share."""
+        return self.labels[:: self.choices]
+
+    @property
+    def question_sizes(self) -> Int64[np.ndarray, " q"]:
+        """The largest of each question's rows."""
+        return self.sizes.reshape(-1, self.choices).max(1)
+
+    def rows_of(self, questions: Sequence[int] | np.ndarray) -> Int64[np.ndarray, " r"]:
+        """The texts that belong to some questions, in their order."""
+        first = np.asarray(questions, np.int64)[:, None] * self.choices
+        return (first + np.arange(self.choices)).reshape(-1)
+
+    def places(self, index: int, record: Record) -> Int64[np.ndarray, " t"]:
+        """Where a text's kept tokens stand among all those of the record that it was made of."""
+        kept = np.arange(self.starts[index + 1] - self.starts[index])
+        second = 0 if self.second is None else int(self.second[index])
+        return np.where(kept < second, kept, kept + record.second - second) if second else kept
 
     @property
     def lengths(self) -> Int64[np.ndarray, " n"]:
@@ -134,9 +168,10 @@ def encode_texts(
 ) -> EncodedTexts:
     """Look up every token. Gold beyond `max_length` disappears with its tokens, as in the papers.
 
-    Raises UserError for a longer text if `too_long` is 'error'.
+    The two texts of a pair follow each other, cut as by `kept_of_each`. Raises UserError for a
+    longer text if `too_long` is 'error'.
     """
-    ids, rationales, lengths, labels, annotated, truncated = [], [], [], [], [], 0
+    ids, rationales, lengths, labels, annotated, seconds, truncated = [], [], [], [], [], [], 0
     for index in range(len(records)):
         record = records[index]
         if len(record.tokens) > max_length:
@@ -144,8 +179,10 @@ def encode_texts(
             if too_long == "error":
                 size = f"{len(record.tokens)} tokens"
                 raise too_long_error(name, record, size, max_length)
-        encoded = vocabulary.encode(record.tokens[:max_length])
-        gold = record.rationale[:max_length] if record.rationale is not None else None
+        second, kept = _kept(record, max_length)
+        encoded = vocabulary.encode(kept(record.tokens))
+        gold = None if record.rationale is None else kept(record.rationale)
+        seconds.append(second)
         ids.append(encoded)
         rationales.append(np.zeros(len(encoded)) if gold is None else np.asarray(gold))
         lengths.append(len(encoded))
@@ -158,7 +195,30 @@ def encode_texts(
         labels=np.asarray(labels, np.int32),
         annotated=np.asarray(annotated, bool),
         truncated=truncated,
+        second=np.asarray(seconds, np.int32) if any(seconds) else None,
     )
+
+
+def kept_of_each(first: int, second: int, room: int) -> tuple[int, int]:
+    """How much is kept of a pair's texts, each cut at its end: the longer one gives way.
+
+    The shorter keeps at least half of the room. Raises UserError where there is none for both.
+    """
+    if first + second <= room:
+        return first, second
+    if room < 2:
+        raise UserError("config.data.max_length leaves no room for a pair of texts; raise it")
+    shorter = min(first, second, room // 2)
+    return (shorter, room - shorter) if first < second else (room - shorter, shorter)
+
+
+def _kept(record: Record, room: int) -> tuple[int, Callable[[tuple], tuple]]:
+    """Where the second text begins among the kept tokens, and what is kept of a value a token."""
+    if not record.second:
+        return 0, lambda values: values[:room]
+    begin = record.second
+    first, second = kept_of_each(begin, len(record.tokens) - begin, room)
+    return first, lambda values: values[:first] + values[begin : begin + second]
 
 
 def too_long_error(name: str, record: Record, size: str, max_length: int) -> UserError:

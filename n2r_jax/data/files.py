@@ -4,6 +4,11 @@ A row has `tokens` (a list; in CSV separated by spaces) or `text` (cut by `token
 `tokens`), a `label` (name or integer), and may have an `id` and the rationale in one of three
 forms: `rationale` (0/1 per token), `spans` ([start, end) in tokens) or `char_spans` (in characters
 of `text`). Other fields are ignored.
+
+A pair has its other text as `second` or `second_tokens`, or `segments` beside `tokens` of both: 0
+for each of the first text's tokens, 1 for the second's. Its rationale is of the first text's tokens
+or of all. A question has `choices`, a list of answers, and as label the right one's number or
+letter; its rationale is of the question's tokens.
 """
 
 from __future__ import annotations
@@ -11,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Sequence
+import string
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,20 +111,56 @@ def resolve_labels(
     if not rows and not errors:
         mend = "check that this is the right file"
         errors.append(DataError("no rows", file=path, mend=mend))
+    rows = _same_choices(path, rows, errors)
     if label_names is None:
         try:
-            label_names = infer_label_names(row.label for row in rows)
+            label_names = names_of(rows)
         except LabelProblem as bad:
             errors.append(DataError(bad.problem, file=path, mend=bad.mend))
-            label_names, rows = (), ()
+            label_names, rows = (), []
+    if rows and rows[0].choices and len(rows[0].choices) != len(label_names):
+        found = f"{len(rows[0].choices)} choices and {len(label_names)} labels"
+        mend = "a label is a choice's number; give as many names in config.data.labels, or none"
+        errors.append(DataError(found, file=path, mend=mend))
+        rows = []
     for row in rows:
         try:
             label = label_index(row.label, label_names)
-            records.append(Record(row.id, row.tokens, label, row.rationale))
+            fields = (row.id, row.tokens, label, row.rationale, row.second, row.choices)
+            records.append(Record(*fields))
         except LabelProblem as bad:
             errors.append(DataError(bad.problem, file=path, line=row.line, mend=bad.mend))
     errors.sort(key=lambda error: error.line or 0)
     return Scan(os.fspath(path), MemorySource(records, label_names), tuple(errors))
+
+
+def names_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Names of the labels of rows; of questions one for each choice, "0" or "A" on.
+
+    Raises LabelProblem.
+    """
+    rows = list(rows)
+    count = max((len(row.choices) for row in rows), default=0)
+    letters = tuple(string.ascii_uppercase[:count])
+    if not count or not rows[0].choices:
+        return infer_label_names(row.label for row in rows)
+    return letters if all(row.label in letters for row in rows) else tuple(map(str, range(count)))
+
+
+def _same_choices(
+    path: str | os.PathLike[str], rows: Sequence[Row], errors: list[DataError]
+) -> list[Row]:
+    """Rows with as many choices as the first; an error for each of the others."""
+    same = []
+    for row in rows:
+        count, first = len(row.choices), len(rows[0].choices)
+        if count == first:
+            same.append(row)
+            continue
+        problem = f"{count or 'no'} choices, line {rows[0].line} has {first or 'none'}"
+        mend = "give every question of a file as many"
+        errors.append(DataError(problem, file=path, line=row.line, mend=mend))
+    return same
 
 
 def _number_labels(rows: list[Row], label_names: Sequence[str]) -> list[Row]:

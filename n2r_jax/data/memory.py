@@ -43,5 +43,7 @@ def fingerprint(label_names: Sequence[str], records: Iterable[Record]) -> str:
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
     for record in records:
         row = [record.id, record.tokens, record.label, record.rationale]
+        if record.second or record.choices:
+            row += [record.second, record.choices]
         digest.update(b"\n" + json.dumps(row, separators=(",", ":")).encode())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Words to the pieces that a pretrained encoder reads, with the word that each piece is part of.
 
 A rationale is defined on words, whatever an encoder makes of them: a piece has its word's mask.
-Special pieces ([CLS], [SEP]) belong to no word; they are never selectable and always visible.
+Special pieces ([CLS], [SEP]) belong to no word; they are never selectable and always visible. They
+also part the two texts of a pair.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ import numpy as np
 from jaxtyping import Int32
 from tokenizers import Tokenizer
 
-from n2r_jax.data.encoding import EncodedPieces, EncodedTexts, TooLong, too_long_error
+from n2r_jax.data.encoding import (
+    EncodedPieces,
+    EncodedTexts,
+    TooLong,
+    kept_of_each,
+    too_long_error,
+)
 from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import DataError
 
@@ -35,7 +42,21 @@ class Pieces(NamedTuple):
 
     ids: Int32[np.ndarray, " p"]
     words: Int32[np.ndarray, " p"]
-    """Word of each piece, SPECIAL for those of none."""
+    """Word of each piece, among those kept; SPECIAL for those of none."""
+    segments: Int32[np.ndarray, " p"]
+    """0, and in a pair what the tokeniser gives each piece."""
+    second: int = 0
+    """Where the second text of a pair begins among the kept words; 0: there is none."""
+
+
+class PairFrame(NamedTuple):
+    """The special pieces of a pair, and the segments of all five parts."""
+
+    before: Int32[np.ndarray, " a"]
+    between: Int32[np.ndarray, " b"]
+    after: Int32[np.ndarray, " z"]
+    segments: tuple[int, ...]
+    """Of before, the first text, between, the second text, after."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,24 +98,67 @@ class PieceTokenizer:
         ids = np.asarray(found.ids, np.int32)
         return ids[: own[0]], ids[own[-1] + 1 :]
 
-    def cut(self, texts: Sequence[Sequence[str]], max_pieces: int) -> Iterator[Pieces]:
+    @functools.cached_property
+    def pair_frame(self) -> PairFrame:
+        """What stands around the texts of a pair."""
+        found = self._tokenizer.encode(["a"], ["b"], is_pretokenized=True)
+        ids, kinds = np.asarray(found.ids, np.int32), np.asarray(found.type_ids, np.int32)
+        places = [np.flatnonzero([s == text for s in found.sequence_ids]) for text in (0, 1)]
+        (first, end), (second, last) = ((int(p[0]), int(p[-1]) + 1) for p in places)
+        special = (slice(0, first), slice(end, second), slice(last, None))
+        before, between, after = special
+        parts = (before, [first], between, [second], after)
+        segments = tuple(int(kinds[part].max(initial=0)) for part in parts)
+        return PairFrame(ids[before], ids[between], ids[after], segments)
+
+    def cut(
+        self,
+        texts: Sequence[Sequence[str]],
+        max_pieces: int,
+        seconds: Sequence[int] | None = None,
+    ) -> Iterator[Pieces]:
         """Every text's pieces with the special ones around them, at most `max_pieces`.
 
         Whole words are kept: the first that does not fit goes, with all after it. Of a first word
         that is too long by itself its first pieces stay. A word that the tokeniser makes nothing of
-        (a lone joiner) is its unknown piece.
+        (a lone joiner) is its unknown piece. seconds: where the second text of each pair begins,
+        or 0; `kept_of_each` says how many pieces of either stay.
         """
-        before, after = self.special
-        room = max_pieces - len(before) - len(after)
-        around = [np.full(len(part), SPECIAL, np.int32) for part in (before, after)]
         for first in range(0, len(texts), CHUNK):
             chunk = [list(text) for text in texts[first : first + CHUNK]]
-            for found, text in zip(self._encode(chunk), chunk, strict=True):
-                ids, words = _without_the_rest(*self._every_word(found, len(text)), room)
-                yield Pieces(
-                    np.concatenate([before, ids, after]),
-                    np.concatenate([around[0], words, around[1]]),
-                )
+            for place, found in enumerate(self._encode(chunk), start=first):
+                ids, words = self._every_word(found, len(texts[place]))
+                second = 0 if seconds is None else seconds[place]
+                if second:
+                    yield self._framed_pair(ids, words, second, max_pieces)
+                else:
+                    yield self._framed(ids, words, max_pieces)
+
+    def _framed(self, ids: np.ndarray, words: np.ndarray, max_pieces: int) -> Pieces:
+        before, after = self.special
+        room = max_pieces - len(before) - len(after)
+        ids, words = _without_the_rest(ids, words, room)
+        around = [np.full(len(part), SPECIAL, np.int32) for part in (before, after)]
+        all_ids = np.concatenate([before, ids, after])
+        all_words = np.concatenate([around[0], words, around[1]])
+        return Pieces(all_ids, all_words, np.zeros_like(all_ids))
+
+    def _framed_pair(
+        self, ids: np.ndarray, words: np.ndarray, second: int, max_pieces: int
+    ) -> Pieces:
+        before, between, after, kinds = self.pair_frame
+        room = max_pieces - len(before) - len(between) - len(after)
+        split = int(np.searchsorted(words, second))
+        rooms = kept_of_each(split, len(ids) - split, room)
+        one, words_of_one = _without_the_rest(ids[:split], words[:split], rooms[0])
+        two, words_of_two = _without_the_rest(ids[split:], words[split:], rooms[1])
+        begins = int(words_of_one[-1]) + 1
+        parts = (before, one, between, two, after)
+        edges = [np.full(len(special), SPECIAL, np.int32) for special in (before, between, after)]
+        shifted = words_of_two - second + begins
+        all_words = np.concatenate([edges[0], words_of_one, edges[1], shifted, edges[2]])
+        segments = np.repeat(np.asarray(kinds, np.int32), [len(part) for part in parts])
+        return Pieces(np.concatenate(parts), all_words, segments, begins)
 
     @functools.cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -134,27 +198,35 @@ def encode_pieces(
     max_length: int,
     too_long: TooLong = "truncate",
     name: str = "the texts",
+    segments: bool = True,
 ) -> EncodedTexts:
     """Cut every text into pieces, at most `max_length` with the special ones.
 
-    Gold on words that do not fit disappears with them. Raises UserError for such a text if
-    `too_long` is 'error'.
+    Gold on words that do not fit disappears with them. segments: number a pair's texts as the
+    tokeniser does; otherwise all pieces are of segment 0. Raises UserError for a text that does not
+    fit if `too_long` is 'error'.
     """
-    cut = tokenizer.cut([records[i].tokens for i in range(len(records))], max_length)
-    ids, words, firsts, rationales, rows = [], [], [], [], []
-    for index, found in enumerate(cut):
+    texts, seconds = [], []
+    for index in range(len(records)):
+        texts.append(records[index].tokens)
+        seconds.append(records[index].second)
+    ids, words, kinds, firsts, rationales, rows = [], [], [], [], [], []
+    for index, found in enumerate(tokenizer.cut(texts, max_length, seconds)):
         record = records[index]
         first = np.flatnonzero(np.diff(found.words, prepend=SPECIAL) > 0)
         if len(first) < len(record.tokens) and too_long == "error":
             size = f"{len(record.tokens)} words in too many pieces"
             raise too_long_error(name, record, size, max_length)
-        gold = record.rationale
+        gold = _kept_gold(record, found.second, len(first))
         ids.append(found.ids)
         words.append(found.words)
+        kinds.append(found.segments)
         firsts.append(first)
-        rationales.append(np.zeros(len(first)) if gold is None else gold[: len(first)])
-        rows.append((record.label, gold is not None, len(first) < len(record.tokens)))
-    labels, annotated, truncated = zip(*rows, strict=True) if rows else ((), (), ())
+        rationales.append(np.zeros(len(first)) if gold is None else gold)
+        rows.append((record.label, gold is not None, len(first) < len(record.tokens), found.second))
+    labels, annotated, truncated, begins = zip(*rows, strict=True) if rows else ((), (), (), ())
+    joined = _joined(kinds, np.int32)
+    of_pieces = (_joined(ids, np.int32), _joined(words, np.int32), _starts(ids))
     return EncodedTexts(
         ids=_joined(firsts, np.int32),
         rationales=_joined(rationales, np.uint8),
@@ -162,8 +234,17 @@ def encode_pieces(
         labels=np.asarray(labels, np.int32),
         annotated=np.asarray(annotated, bool),
         truncated=sum(truncated),
-        pieces=EncodedPieces(_joined(ids, np.int32), _joined(words, np.int32), _starts(ids)),
+        pieces=EncodedPieces(*of_pieces, joined if segments and joined.any() else None),
+        second=np.asarray(begins, np.int32) if any(begins) else None,
     )
+
+
+def _kept_gold(record: Record, second: int, kept: int) -> tuple[int, ...] | None:
+    """The marks of the words that stayed: the first `second` are of a pair's first text."""
+    gold = record.rationale
+    if gold is None or not second:
+        return gold and gold[:kept]
+    return gold[:second] + gold[record.second : record.second + kept - second]
 
 
 def _without_the_rest(

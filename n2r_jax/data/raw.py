@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
+import itertools
 import json
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from n2r_jax.data.rows import MARKS, RowProblem
+from n2r_jax.data.rows import MARKS, PARTS, RowProblem
 from n2r_jax.errors import DataError
 
-FIELDS = ("id", "tokens", "text", "label", *MARKS)
+FIELDS = ("id", "tokens", "text", "label", *MARKS, *itertools.chain(*PARTS.values()))
+AS_JSON = (*MARKS, "segments", "choices")
+"""Fields that are written as JSON in a cell of a CSV file."""
 ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 RawRow = tuple[int, dict[str, Any] | RowProblem]
@@ -134,16 +137,17 @@ def _check_columns(columns: list[str], path: Path) -> None:
 
 
 def _parse_cells(header: list[str], cells: list[str]) -> dict[str, Any] | RowProblem:
-    """Fields of a CSV row: empty cells are absent, tokens split at white space, marks are JSON."""
+    """Fields of a CSV row: empty cells are absent, tokens split at white space, lists are JSON."""
     if len(cells) != len(header):
         return RowProblem(
             f"{len(cells)} cells under {len(header)} columns",
             "quote cells that hold the delimiter or line breaks",
         )
     fields: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-    if "tokens" in fields:
-        fields["tokens"] = fields["tokens"].split()
-    for name in MARKS:
+    for name in ("tokens", "second_tokens"):
+        if name in fields:
+            fields[name] = fields[name].split()
+    for name in AS_JSON:
         if name in fields:
             try:
                 fields[name] = json.loads(fields[name])

@@ -8,17 +8,22 @@ from typing import Protocol, runtime_checkable
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled text.
+    """One labelled text, a pair of texts, or a question with answers to choose from.
 
-    `tokens` are the units a rationale selects from, never empty. `label` is an index into the
-    source's `label_names`. `rationale` holds 0 or 1 for every token, or is None where no human
-    marked this text (which is not the same as a text of which nothing was marked: all zeros).
+    `tokens` are the units a rationale selects from, never empty; of a pair those of both texts.
+    `label` is an index into the source's `label_names`, of a question the right answer's place.
+    `rationale` holds 0 or 1 for every token, or is None where no human marked this text (which is
+    not the same as a text of which nothing was marked: all zeros).
     """
 
     id: str
     tokens: tuple[str, ...]
     label: int
     rationale: tuple[int, ...] | None = None
+    second: int = 0
+    """Where the second text of a pair begins among the tokens; 0: there is none."""
+    choices: tuple[tuple[str, ...], ...] = ()
+    """The tokens of each answer to choose from, if it is a question; they are in no rationale."""
 
 
 @runtime_checkable

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from n2r_jax.data.tokenize import tokenize
 
+Offsets = Sequence[tuple[int, int]]
 MARKS = ("rationale", "spans", "char_spans")
+PARTS = {
+    "second": ("second", "second_tokens"),
+    "segments": ("segments",),
+    "choices": ("choices",),
+}
+"""How a row may say that it is no single text, and the fields for it."""
 
 
 class RowProblem(ValueError):
@@ -21,6 +29,25 @@ class RowProblem(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """The texts of a row."""
+
+    tokens: tuple[str, ...]
+    """Of both texts, where there are two."""
+    offsets: Offsets | None = None
+    """Places of the first text's tokens, where it was cut from a string."""
+    second: int = 0
+    """Where the second text's tokens begin; 0: there is none."""
+    second_offsets: Offsets | None = None
+    choices: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def first(self) -> int:
+        """How many tokens are of the first text."""
+        return self.second or len(self.tokens)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """A checked row whose label is still as written: its index needs the whole file's labels."""
 
@@ -29,6 +56,8 @@ class Row:
     tokens: tuple[str, ...]
     label: int | str
     rationale: tuple[int, ...] | None
+    second: int = 0
+    choices: tuple[tuple[str, ...], ...] = ()
 
 
 def parse_row(fields: Mapping[str, Any], line: int, default_id: str) -> Row:
@@ -36,15 +65,17 @@ def parse_row(fields: Mapping[str, Any], line: int, default_id: str) -> Row:
 
     Raises RowProblem.
     """
-    tokens, offsets = parse_tokens(fields)
+    parts = parse_parts(fields)
     row = Row(
         line=line,
         id=_parse_id(fields.get("id"), default_id),
-        tokens=tokens,
+        tokens=parts.tokens,
         label=parse_label(fields.get("label")),
-        rationale=_parse_marks(fields, len(tokens), offsets),
+        rationale=_parse_marks(fields, parts),
+        second=parts.second,
+        choices=parts.choices,
     )
-    refuse_broken_text(row.id, row.label, *row.tokens)
+    refuse_broken_text(row.id, row.label, *row.tokens, *itertools.chain(*row.choices))
     return row
 
 
@@ -92,22 +123,65 @@ def _parse_span(span: object) -> tuple[int, int]:
     raise RowProblem(f"span {span!r} is not a pair of integers", "write spans as [start, end]")
 
 
-def parse_tokens(
-    fields: Mapping[str, Any],
-) -> tuple[tuple[str, ...], Sequence[tuple[int, int]] | None]:
-    """Tokens as given, or those of `text` with their offsets."""
-    if (tokens := fields.get("tokens")) is not None:
-        return check_tokens(tokens), None
-    if (text := fields.get("text")) is None:
+def parse_parts(fields: Mapping[str, Any]) -> Parts:
+    """The text, its second one (`second`, `second_tokens` or by `segments`), or its `choices`.
+
+    Raises RowProblem.
+    """
+    tokens, offsets = _parse_text(fields, "tokens", "text")
+    kinds = [kind for kind in PARTS if any(fields.get(name) is not None for name in PARTS[kind])]
+    if len(kinds) > 1:
         raise RowProblem(
-            "neither 'tokens' nor 'text'", "give every row its tokens (a list) or text (a string)"
+            f"both {' and '.join(kinds)}", "a row is a pair or a question, by one field"
+        )
+    if not kinds:
+        return Parts(tokens, offsets)
+    if kinds[0] == "choices":
+        return Parts(tokens, offsets, choices=_parse_choices(fields["choices"]))
+    if kinds[0] == "segments":
+        return Parts(tokens, second=_parse_segments(fields["segments"], len(tokens), offsets))
+    more, their_offsets = _parse_text(fields, "second_tokens", "second")
+    return Parts((*tokens, *more), offsets, len(tokens), their_offsets)
+
+
+def _parse_text(
+    fields: Mapping[str, Any], as_tokens: str, as_text: str
+) -> tuple[tuple[str, ...], Offsets | None]:
+    """Tokens as given, or those of the text with their offsets."""
+    if (tokens := fields.get(as_tokens)) is not None:
+        return check_tokens(tokens), None
+    if (text := fields.get(as_text)) is None:
+        raise RowProblem(
+            f"neither '{as_tokens}' nor '{as_text}'",
+            f"give every row its {as_tokens} (a list) or {as_text} (a string)",
         )
     if not isinstance(text, str):
-        raise RowProblem("text is not a string", "write it as one string, or a list as 'tokens'")
+        mend = f"write it as one string, or a list as '{as_tokens}'"
+        raise RowProblem(f"{as_text} is not a string", mend)
     tokens, offsets = tokenize(text)
     if not tokens:
-        raise RowProblem("text is empty", "remove the row or give it a text")
+        raise RowProblem(f"{as_text} is empty", "remove the row or give it a text")
     return tokens, offsets
+
+
+def _parse_segments(segments: object, length: int, offsets: Offsets | None) -> int:
+    """Where a list of 0 and 1, a number for every token, turns to 1."""
+    if offsets is not None:
+        raise RowProblem("segments without tokens", "give 'tokens', or the second text as 'second'")
+    flags = _parse_flags(segments, length, "segments")
+    second = length - sum(flags)
+    if sum(flags[:second]) or not 0 < second < length:
+        mend = "write 0 for the tokens of the first text, then 1 for those of the second"
+        raise RowProblem("segments are not some 0 and then some 1", mend)
+    return second
+
+
+def _parse_choices(choices: object) -> tuple[tuple[str, ...], ...]:
+    mend = "write two answers or more, each a string or a list of tokens"
+    if not isinstance(choices, list | tuple) or len(choices) < 2:
+        raise RowProblem("choices are not a list of answers", mend)
+    texts = ({"choice": c} if isinstance(c, str) else {"choice_tokens": c} for c in choices)
+    return tuple(_parse_text(text, "choice_tokens", "choice")[0] for text in texts)
 
 
 def check_tokens(tokens: object) -> tuple[str, ...]:
@@ -134,40 +208,45 @@ def _parse_id(value: object, default: str) -> str:
     return str(value)
 
 
-def _parse_marks(
-    fields: Mapping[str, Any], length: int, offsets: Sequence[tuple[int, int]] | None
-) -> tuple[int, ...] | None:
-    """The rationale in whichever of its three forms the row has."""
+def _parse_marks(fields: Mapping[str, Any], parts: Parts) -> tuple[int, ...] | None:
+    """The rationale in whichever of its three forms the row has.
+
+    Flags are of all tokens, or of the first text's alone; characters are the first text's.
+    """
+    length = len(parts.tokens)
     given = [name for name in MARKS if fields.get(name) is not None]
     if not given:
         return None
     if len(given) > 1:
         raise RowProblem(f"both {' and '.join(given)}", "give the rationale in one form only")
     marks = fields[given[0]]
+    unmarked = (0,) * (length - parts.first)
     if given[0] == "rationale":
-        return _parse_flags(marks, length)
+        if parts.second and isinstance(marks, list | tuple) and len(marks) == parts.first:
+            return _parse_flags(marks, parts.first, "rationale") + unmarked
+        return _parse_flags(marks, length, "rationale")
     if given[0] == "spans":
         return mask_of_spans(marks, length)
-    if offsets is None:
+    if parts.offsets is None:
         raise RowProblem("char_spans without text", "give 'text' alone, or 'spans' in tokens")
     characters = mask_of_spans(marks, len(fields["text"]), "characters")
-    return tuple(int(any(characters[start:end])) for start, end in offsets)
+    return tuple(int(any(characters[start:end])) for start, end in parts.offsets) + unmarked
 
 
-def _parse_flags(flags: object, length: int) -> tuple[int, ...]:
+def _parse_flags(flags: object, length: int, name: str) -> tuple[int, ...]:
     if not isinstance(flags, list | tuple):
-        raise RowProblem("rationale is not a list", "write 0 or 1 for every token, or null")
+        raise RowProblem(f"{name} is not a list", "write 0 or 1 for every token, or null")
     if len(flags) != length:
         raise RowProblem(
-            f"rationale has {len(flags)} flags for {length} tokens",
+            f"{name} has {len(flags)} flags for {length} tokens",
             "write one flag for every token",
         )
-    return _as_flags(flags)
+    return _as_flags(flags, name)
 
 
-def _as_flags(flags: Iterable[object]) -> tuple[int, ...]:
+def _as_flags(flags: Iterable[object], name: str) -> tuple[int, ...]:
     for place, flag in enumerate(flags := list(flags)):
         # JSON's true and Parquet's boolean columns are meant as 1; 0.5 or "1" are not clear.
         if not isinstance(flag, int) or flag not in (0, 1):
-            raise RowProblem(f"rationale flag {place} is {flag!r}", "write only 0 and 1")
+            raise RowProblem(f"{name} flag {place} is {flag!r}", "write only 0 and 1")
     return tuple(1 if flag else 0 for flag in flags)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2r_jax.data.records import Source
 from n2r_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from n2r_jax.data.eraser import Reading
 
 SPLITS = ("train", "dev", "test")
 
@@ -35,7 +39,25 @@ def _open_file(data: Any, split: str, labels: Sequence[str] | None) -> Source:
 def _open_eraser(data: Any, split: str, labels: Sequence[str] | None) -> Source:
     from n2r_jax.data.eraser import read_eraser
 
-    return read_eraser(_asked(data, "train", split), split, labels)
+    return read_eraser(_asked(data, "train", split), split, labels, reading_of(data))
+
+
+def _open_public(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    from n2r_jax.data.polarity import Sampling
+    from n2r_jax.data.public import read_public
+
+    sampling = None
+    if data.name == "polarity":
+        sampling = Sampling(tuple(data.sizes), data.polarity_sampling, data.seed)
+    return read_public(data.name, _asked(data, "train", split), split, labels, sampling)
+
+
+def reading_of(data: Any) -> Reading:
+    """How `config.data` has an ERASER directory read; runs of old have no such fields."""
+    from n2r_jax.data.eraser import AS_IT_STANDS, Reading
+
+    default = dataclasses.asdict(AS_IT_STANDS)
+    return Reading(**{name: data.get(name, value) for name, value in default.items()})
 
 
 def _open_reviews(data: Any, split: str, labels: Sequence[str] | None) -> Source:
@@ -78,6 +100,11 @@ OPENERS: dict[str, Callable[[Any, str, Sequence[str] | None], Source]] = {
     "beer": _open_beer,
     "hotel": _open_hotel,
     "reviews": _open_reviews,
+    "sst": _open_public,
+    "polarity": _open_public,
+    "stormfront": _open_public,
+    "tweet_eval": _open_public,
+    "hatexplain": _open_public,
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from n2r_jax.data.eraser import CHOICE_SEPARATOR
 from n2r_jax.errors import UserError
 from n2r_jax.explain import runs
 from n2r_jax.export.eraser_notes import Tally
@@ -106,7 +107,8 @@ def _annotation(row: Predicted, tokens: list[str]) -> dict[str, Any]:
         ]
         for start, end in runs(row.given.rationale or ())
     ]
-    fields = {"annotation_id": name, "query": "", "classification": row.given.label}
+    query = CHOICE_SEPARATOR.join(" ".join(choice) for choice in row.given.choices)
+    fields = {"annotation_id": name, "query": query, "classification": row.given.label}
     return fields | {"evidences": evidences, "docids": [name]}
 
 

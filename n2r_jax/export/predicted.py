@@ -12,11 +12,11 @@ from jaxtyping import Float
 
 from n2r_jax import masks
 from n2r_jax.data.encoding import EncodedTexts
-from n2r_jax.data.records import Record
 from n2r_jax.explain import runs
 from n2r_jax.export.rows import InputRow
 from n2r_jax.faithful import MaskedPredictor, masked_predictor
 from n2r_jax.inference import Outputs, TrainedRun
+from n2r_jax.selections import answers, selection
 
 CHUNK = 512
 """Texts that are read, predicted and written together."""
@@ -74,31 +74,37 @@ def predicted_rows(
     predictor = masked_predictor(trained) if faithful else None
     rows = iter(rows)
     while members := list(itertools.islice(rows, chunk)):
-        records = [Record(row.id, row.tokens, 0) for row in members]
+        records = [row.record() for row in members]
         texts = trained.encode(records)
         outputs = trained.rationalize(texts)
         asked: Sequence[Faithfulness | None] = [None] * len(members)
         if predictor is not None:
             asked = _faithfulness(trained.labels, predictor, texts, outputs, shares)
         for i, row in enumerate(members):
-            yield _predicted(trained.labels, row, outputs, i, int(texts.lengths[i]), asked[i])
+            yield _predicted(trained.labels, row, outputs, texts, i, asked[i])
 
 
 def _predicted(
     labels: Sequence[str],
     row: InputRow,
     outputs: Outputs,
+    texts: EncodedTexts,
     i: int,
-    seen: int,
     faithfulness: Faithfulness | None,
 ) -> Predicted:
-    unseen = [0] * (len(row.tokens) - seen)
+    """Row i with its rationale; of a question, that of the answer which is predicted."""
+    probabilities, record = outputs.probabilities[i * texts.choices], row.record()
+    best = int(probabilities.argmax())
+    if record.choices:
+        selected = answers(outputs, texts, i, record)[best].of_question
+    else:
+        selected = selection(outputs, texts, i, record)
     return Predicted(
         given=row,
-        label=labels[int(outputs.probabilities[i].argmax())],
-        probabilities=_distribution(labels, outputs.probabilities[i]),
-        mask=(*(int(m) for m in outputs.mask[i, :seen]), *unseen),
-        scores=(*(round(float(s), 6) for s in outputs.scores[i, :seen]), *map(float, unseen)),
+        label=labels[best],
+        probabilities=_distribution(labels, probabilities),
+        mask=selected.mask,
+        scores=selected.scores,
         faithfulness=faithfulness,
     )
 
@@ -110,14 +116,17 @@ def _faithfulness(
     outputs: Outputs,
     shares: Sequence[float],
 ) -> list[Faithfulness]:
-    """What the predictor says of every text, whole and ablated."""
+    """What the predictor says of every text or question, whole and ablated.
+
+    Of a question each row loses its own rationale, all at once.
+    """
     seen = np.arange(outputs.mask.shape[1]) < texts.lengths[:, None]
     selections = [outputs.mask, *_best(outputs.scores, seen, shares)]
     whole = predictor(texts, seen)
     # The complement first, then the rationale alone, of each selection in turn.
     ablated = [predictor(texts, seen & (m == s)) for m in selections for s in (0, 1)]
     rows = []
-    for i in range(len(texts)):
+    for i in range(0, len(texts), texts.choices):
         found = [_distribution(labels, probabilities[i]) for probabilities in ablated]
         pairs = list(zip(found[::2], found[1::2], strict=True))
         at = dict(zip(shares, pairs[1:], strict=True))

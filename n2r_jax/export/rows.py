@@ -11,12 +11,13 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from n2r_jax.data.eraser import is_eraser, read_eraser
+from n2r_jax.data.eraser import documents_in_order, is_eraser, read_eraser
 from n2r_jax.data.files import INTEGER
 from n2r_jax.data.labels import LabelProblem, label_index
 from n2r_jax.data.raw import file_ending, read_raw
+from n2r_jax.data.records import Record
 from n2r_jax.data.rows import RowProblem, parse_row
-from n2r_jax.data.sources import open_split
+from n2r_jax.data.sources import open_split, reading_of
 from n2r_jax.errors import BadRows, DataError
 from n2r_jax.score.eraser_annotations import document_sizes, read_annotations
 
@@ -35,6 +36,14 @@ class InputRow:
     """What the tokens were cut from by `tokenize`, where they were."""
     documents: tuple[tuple[str, int], ...] | None = None
     """Of an ERASER row: its documents' names and numbers of tokens, in the order of the tokens."""
+    second: int = 0
+    """Where the second text of a pair begins among the tokens; 0: there is none."""
+    choices: tuple[tuple[str, ...], ...] = ()
+    """The answers to choose from, if it is a question."""
+
+    def record(self) -> Record:
+        """As it is encoded: its label does not matter."""
+        return Record(self.id, self.tokens, 0, second=self.second, choices=self.choices)
 
 
 def data_path(data: str | None, split: str, config: Any) -> pathlib.Path | None:
@@ -67,7 +76,7 @@ def read_rows(
     if path is None:
         return _configured(config, split, labels)
     if eraser_directory(path):
-        return _eraser(path, split, labels)
+        return _eraser(path, split, labels, config)
     return _file(path, labels, need_labels)
 
 
@@ -79,18 +88,27 @@ def _configured(config: Any, split: str, labels: Sequence[str]) -> Iterator[Inpu
     source = open_split(config.data, _own_name(split), labels)
     for index in range(len(source)):
         record = source[index]
-        yield InputRow(record.id, record.tokens, labels[record.label], record.rationale)
+        yield _of_record(record, labels)
 
 
-def _eraser(directory: pathlib.Path, split: str, labels: Sequence[str]) -> Iterator[InputRow]:
+def _eraser(
+    directory: pathlib.Path, split: str, labels: Sequence[str], config: Any
+) -> Iterator[InputRow]:
+    # The scorer wants a prediction for every row, with evidence or without.
+    reading = dataclasses.replace(reading_of(config.data), without_evidence="keep")
     docids = {row.id: row.docids for row in read_annotations(directory, split)}
+    docids = {name: documents_in_order(own, reading.second) for name, own in docids.items()}
     sizes = document_sizes(directory, {docid for own in docids.values() for docid in own})
-    source = read_eraser(directory, split, labels)
+    source = read_eraser(directory, split, labels, reading)
     for index in range(len(source)):
         record = source[index]
         documents = tuple((docid, sizes[docid].tokens) for docid in docids[record.id])
-        label = labels[record.label]
-        yield InputRow(record.id, record.tokens, label, record.rationale, documents=documents)
+        yield dataclasses.replace(_of_record(record, labels), documents=documents)
+
+
+def _of_record(record: Record, labels: Sequence[str]) -> InputRow:
+    row = InputRow(record.id, record.tokens, labels[record.label], record.rationale)
+    return dataclasses.replace(row, second=record.second, choices=record.choices)
 
 
 def _file(path: pathlib.Path, labels: Sequence[str], need_labels: bool) -> Iterator[InputRow]:
@@ -135,5 +153,8 @@ def _parse(
         row.tokens,
         labels[label_index(label, labels)] if given else None,
         row.rationale,
-        fields["text"] if fields.get("tokens") is None else None,
+        # Of a pair's tokens only some are of the text.
+        fields["text"] if fields.get("tokens") is None and not row.second else None,
+        second=row.second,
+        choices=row.choices,
     )

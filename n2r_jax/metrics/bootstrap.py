@@ -59,9 +59,13 @@ def bootstrap_mean(
     seed: int = 0,
 ) -> Interval:
     """Return the interval of the mean over documents; a NaN is a document that does not count."""
-    counted = ~np.isnan(values)
-    table = np.stack([np.where(counted, values, 0.0), counted], axis=1)
-    return bootstrap(mean_of_sums, table, resamples=resamples, level=level, seed=seed)
+    return bootstrap(mean_of_sums, counted(values), resamples=resamples, level=level, seed=seed)
+
+
+def counted(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """Return each value beside a 1, and zeros for a NaN: the sums' mean is `mean_of_sums`."""
+    counts = ~np.isnan(values)
+    return np.stack([np.where(counts, values, 0.0), counts], axis=1)
 
 
 def mean_of_sums(sums: Float[np.ndarray, "r 2"]) -> Float[np.ndarray, " r"]:

@@ -16,7 +16,8 @@ from n2r_jax.metrics.bootstrap import (
     Interval,
     Statistic,
     bootstrap,
-    bootstrap_mean,
+    counted,
+    mean_of_sums,
 )
 from n2r_jax.metrics.overlap import (
     OverlapCounts,
@@ -83,12 +84,15 @@ class _Resampler:
 
     resamples: int
     seed: int
+    choices: int = 1
+    """Inputs that are drawn together: the rows of a question."""
 
     def sums(self, statistic: Statistic, table: Shaped[np.ndarray, "n k"]) -> dict[str, Any]:
-        return _plain(bootstrap(statistic, table, resamples=self.resamples, seed=self.seed))
+        together = np.asarray(table).reshape(-1, self.choices, table.shape[1]).sum(1)
+        return _plain(bootstrap(statistic, together, resamples=self.resamples, seed=self.seed))
 
     def mean(self, values: Float[np.ndarray, " n"]) -> dict[str, Any]:
-        return _plain(bootstrap_mean(values, resamples=self.resamples, seed=self.seed))
+        return self.sums(mean_of_sums, counted(values))
 
 
 def rationale_report(
@@ -104,16 +108,18 @@ def rationale_report(
     probabilities: Float[np.ndarray, "n c"] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    choices: int = 1,
 ) -> RationaleReport:
     """Return every score of n inputs padded to t units; rows without a real unit are dropped.
 
     `mask` and `gold` are 0/1, `scores` are probabilities that units are selected. Overlap is scored
     on the rows of `has_gold` (default: all, if there is `gold`). Raises ValueError without inputs.
+    choices: inputs that make a question, of which the task is scored once; all have its labels.
     """
     mask, valid = np.asarray(mask), np.asarray(valid)
     rows = np.asarray(valid.any(axis=1))
     annotated = rows if has_gold is None else rows & np.asarray(has_gold, bool)
-    resampler = _Resampler(resamples, seed)
+    resampler = _Resampler(resamples, seed, choices)
     overlap, missing = None, "none of the inputs has a gold rationale"
     if gold is not None and annotated.any():
         marks, real = np.asarray(gold)[annotated], valid[annotated]
@@ -127,7 +133,12 @@ def rationale_report(
         selection=_selection(mask[rows], valid[rows], resampler),
         overlap=overlap,
         overlap_missing=missing,
-        bootstrap={"unit": "document", "resamples": resamples, "seed": seed, "level": LEVEL},
+        bootstrap={
+            "unit": "document" if choices == 1 else "question",
+            "resamples": resamples,
+            "seed": seed,
+            "level": LEVEL,
+        },
     )
 
 
@@ -139,8 +150,10 @@ def _task(
     classes: int,
     resampler: _Resampler,
 ) -> dict[str, Any]:
+    rows = np.flatnonzero(rows)[:: resampler.choices]  # a question once
     labels, predicted = np.asarray(labels)[rows], np.asarray(predicted)[rows]
     table = task.confusion_rows(labels, predicted, classes=classes)
+    resampler = dataclasses.replace(resampler, choices=1)
     section = {
         "inputs": len(labels),
         "accuracy": resampler.mean((labels == predicted).astype(np.float64)),

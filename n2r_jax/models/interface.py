@@ -74,3 +74,6 @@ class RationaleModel:
     ids are places among these words, of which the first is 0. None: nothing is gained by it."""
     from_vectors: FromVectors | None = None
     """For attributions; None: the model reads nothing that has vectors."""
+    choices: int = 1
+    """Rows of a question: where there are several, `predict` gives each the logits of all, and
+    `from_vectors` but its own (`multiple_choice`)."""

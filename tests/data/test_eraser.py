@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from n2r_jax.data.eraser import is_eraser, read_eraser, scan_eraser
+from n2r_jax.data.eraser import Reading, is_eraser, read_eraser, scan_eraser
 from n2r_jax.data.records import Record, Source
-from n2r_jax.errors import BadRows, DataError
+from n2r_jax.errors import BadRows, DataError, UserError
 
 DOCUMENTS = {"b": "the film is good .\n\n  truly  good\n", "a": "dull\n", "empty": "\n"}
 
@@ -60,10 +60,70 @@ def test_no_evidences_field_means_no_annotation(tmp_path):
     assert source[0].rationale is None
 
 
-def test_the_query_comes_first_when_asked_for(tmp_path):
+def test_the_query_is_the_second_text_of_a_pair_when_asked_for(tmp_path):
     row = annotation(evidences=[[evidence("a", 0, 1)]])
-    record = read_eraser(write_eraser(tmp_path, [row]), "val", include_query=True)[0]
-    assert record == Record("r1", ("is", "it", "[SEP]", "dull"), 0, (0, 0, 0, 1))
+    record = read_eraser(write_eraser(tmp_path, [row]), "val", reading=Reading("query"))[0]
+    assert record == Record("r1", ("dull", "is", "it"), 0, (1, 0, 0), second=1)
+
+
+def test_premise_and_hypothesis_are_a_pair_whichever_of_them_is_named(tmp_path):
+    spans = [[evidence("x_hypothesis", 1, 2)], [evidence("x_premise", 0, 1)]]
+    rows = [
+        annotation("r1", evidences=spans),
+        annotation("r2", evidences=spans[:1]),
+        annotation("r3", evidences=[], docids=["x_premise"]),
+    ]
+    folder = write_eraser(tmp_path, rows)
+    (folder / "docs" / "x_premise").write_text("a man sings\n")
+    (folder / "docs" / "x_hypothesis").write_text("nobody sings\n")
+    source = read_eraser(folder, "val", reading=Reading("hypothesis"))
+    tokens = ("a", "man", "sings", "nobody", "sings")
+    assert source[0] == Record("r1", tokens, 0, (1, 0, 0, 0, 1), second=3)
+    assert source[1].rationale == (0, 0, 0, 0, 1)
+    assert [record.tokens for record in source] == [tokens] * 3
+    rows = [annotation(docids=["x_premise", "y_hypothesis"])]
+    with pytest.raises(BadRows, match="one NAME_premise and one NAME_hypothesis"):
+        read_eraser(write_eraser(folder, rows), "val", reading=Reading("hypothesis"))
+
+
+def test_a_query_of_choices_makes_a_question(tmp_path):
+    rows = [annotation("a", classification="B", query="new york [sep] rome [sep] oslo")]
+    folder = write_eraser(tmp_path, rows)
+    source = read_eraser(folder, "val", reading=Reading("choices"))
+    assert source.label_names == ("A", "B", "C")
+    choices = (("new", "york"), ("rome",), ("oslo",))
+    assert source[0] == Record("a", ("dull",), 1, (0,), choices=choices)
+    with pytest.raises(BadRows, match="the query is no list of answers"):
+        read_eraser(write_eraser(folder, [annotation("a")]), "val", reading=Reading("choices"))
+
+
+@pytest.mark.parametrize(
+    ("do", "rationales"),
+    [("keep", [(0,), (1,)]), ("unmarked", [None, (1,)]), ("drop", [(1,)])],
+)
+def test_rows_without_evidence_are_counted_and_treated_as_asked(tmp_path, caplog, do, rationales):
+    rows = [annotation("a"), annotation("b", docids=["a"], evidences=[[evidence("a", 0, 1)]])]
+    rows[1]["classification"] = "NEG"
+    folder = write_eraser(tmp_path, rows)
+    source = read_eraser(folder, "val", reading=Reading(without_evidence=do))
+    assert [record.rationale for record in source] == rationales
+    # Joined by id: what is dropped shifts no label.
+    assert [(r.id, source.label_names[r.label]) for r in source][-1] == ("b", "NEG")
+    assert "1 of 2 rows have no evidence" in caplog.text
+
+
+def test_the_authors_alignment_counts_places_in_every_sentence_anew(tmp_path):
+    spans = [(1, 2), (5, 7), (4, 6)]  # in the first sentence, in the second, across its beginning
+    rows = [annotation(f"r{s}", evidences=[[evidence("b", *s)]]) for s in spans]
+    folder = write_eraser(tmp_path, rows)
+    authors = read_eraser(folder, "val", reading=Reading(movies_alignment="authors"))
+    marked = [[i for i, gold in enumerate(r.rationale) if gold] for r in authors]
+    assert marked == [[1], [0, 1], []]
+
+
+def test_a_reading_that_there_is_not_is_told():
+    with pytest.raises(UserError, match=r"config\.data\.second is 'querry'; it must be one of "):
+        Reading("querry")
 
 
 def test_docs_jsonl_keeps_empty_tokens_so_that_offsets_hold(tmp_path):
@@ -101,7 +161,7 @@ def test_a_missing_query_is_an_error_only_when_asked_for(tmp_path):
     folder = write_eraser(tmp_path, [annotation("a", query="")])
     assert len(read_eraser(folder, "val")) == 1
     with pytest.raises(BadRows, match="no query"):
-        read_eraser(folder, "val", include_query=True)
+        read_eraser(folder, "val", reading=Reading("query"))
 
 
 def test_labels_may_be_given(tmp_path):
@@ -113,7 +173,7 @@ def test_labels_may_be_given(tmp_path):
 
 def test_directories_that_are_not_eraser_are_refused(tmp_path):
     folder = write_eraser(tmp_path / "x", [annotation("a")])
-    with pytest.raises(DataError, match=r"train\.jsonl: no such file"):
+    with pytest.raises(DataError, match=r"no train split: there is no train\.jsonl"):
         read_eraser(folder, "train")
     with pytest.raises(DataError, match="no such directory"):
         read_eraser(tmp_path / "y", "val")

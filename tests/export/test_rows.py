@@ -14,7 +14,7 @@ LABELS = ("neg", "pos")
 
 
 def read(path, *, split="test", labels=LABELS, need_labels=False, config=None):
-    return list(read_rows(path, split, labels, config, need_labels=need_labels))
+    return list(read_rows(path, split, labels, config or tiny.config(), need_labels=need_labels))
 
 
 def test_a_file_keeps_texts_ids_labels_and_marks(tmp_path):

@@ -1,0 +1,33 @@
+"""A question whose answers are rows of a batch: one logit a row, the softmax over a question's."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from n2r_jax.data.batch import Batch
+from n2r_jax.models.interface import Params, Prediction, RationaleModel
+
+
+def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
+    """A model of one logit a row as one of C classes for rows that belong together by C.
+
+    Every row of a question has all the question's logits and its label, so a mean over rows is the
+    mean over questions, whatever a method makes of logits: no loss knows of questions. Under a mask
+    all rows of a question are masked together, each by its own (UNIREX section 3.3).
+    """
+
+    def predict(
+        params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
+    ) -> Prediction:
+        found = model.predict(params, batch, mask, key)
+        return found._replace(logits=logits_of_question(found.logits, choices))
+
+    return dataclasses.replace(model, predict=predict, choices=choices)
+
+
+def logits_of_question(of_row: Float[Array, "b 1"], choices: int) -> Float[Array, "b {choices}"]:
+    """The logits of all rows of each row's question."""
+    return jnp.repeat(of_row.reshape(-1, choices), choices, axis=0)
