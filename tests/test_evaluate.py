@@ -11,7 +11,7 @@ from n2r_jax.data.reviews import Reviews
 from n2r_jax.errors import UserError
 from n2r_jax.evaluate import evaluate, evaluate_command
 from n2r_jax.inference import TrainedRun
-from n2r_jax.metrics.report import render
+from n2r_jax.metrics.report_tables import render
 from tests import tiny
 
 ROWS = {"model", "select_all", "random", "ceiling"}
