@@ -15,70 +15,58 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import json
-import os
 import pathlib
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-SPLITS = ("train", "dev", "test")
+from experiments.jobs import MAIN, Job, add_inputs, data_fields, launch, run_jobs
+
 METHODS = ("rnp", "n2r", "n2r_mmi")
 SEEDS = (1, 2, 3, 4, 5)
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-class Job(NamedTuple):
+class Run(NamedTuple):
     """One run."""
 
-    dataset: str
     method: str
     seed: int
-    workdir: pathlib.Path
-
-    @property
-    def results(self) -> pathlib.Path:
-        """Where its test scores are; the job is done when they exist."""
-        return self.workdir / "results.json"
+    job: Job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing and write the table."""
     arguments = _parser().parse_args(argv)
-    runs = pathlib.Path(arguments.runs)
-    jobs = [
-        Job(arguments.dataset, method, seed, runs / arguments.dataset / f"{method}_{seed}")
+    folder = pathlib.Path(arguments.runs) / arguments.dataset
+    fields = data_fields(arguments, folder)
+    planned = [
+        Run(method, seed, _job(arguments.dataset, method, seed, folder, fields))
         for seed in arguments.seeds
         for method in METHODS
     ]
-    folder = pathlib.Path(arguments.data)
-    fields = {f"data.{split}": str(folder / f"{split}.jsonl.gz") for split in SPLITS}
-    for split, rows in (("train", arguments.train_rows), ("dev", arguments.dev_rows)):
-        if rows:
-            cut = runs / arguments.dataset / f"{split}_{rows}.jsonl.gz"
-            fields[f"data.{split}"] = str(draw_rows(folder / f"{split}.jsonl.gz", rows, cut))
-    source = {"data.vectors": arguments.vectors, "encoder.pretrained": arguments.encoder}
-    fields |= {name: value for name, value in source.items() if value}
-    run_all([job for job in jobs if not job.results.exists()], fields)
-    rows = [read_row(job) for job in jobs]
+    run_jobs([run.job for run in planned])
+    rows = [read_row(run) for run in planned]
     write_table(arguments.dataset, rows, read_reference(arguments), pathlib.Path(arguments.out))
     return 0
+
+
+def _job(
+    dataset: str, method: str, seed: int, folder: pathlib.Path, fields: Mapping[str, str]
+) -> Job:
+    """Train, then read test once."""
+    workdir = folder / f"{method}_{seed}"
+    train = launch(f"configs/{dataset}_{method}.py", workdir, {**fields, "seed": str(seed)})
+    evaluate = [*MAIN, f"--workdir={workdir}", "--mode=evaluate"]
+    return Job(f"{method}, seed {seed}", workdir, (train, evaluate))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", required=True, choices=("yelp_hat", "sst", "sst_minilm"))
-    parser.add_argument("--data", required=True, help="folder of {train,dev,test}.jsonl.gz")
-    inputs = parser.add_mutually_exclusive_group(required=True)
-    inputs.add_argument("--vectors", help="word vectors in GloVe's text format")
-    inputs.add_argument("--encoder", help="Hugging Face directory of a pretrained encoder")
-    parser.add_argument("--train-rows", type=int, default=0, help="draw so many; 0: all")
-    parser.add_argument("--dev-rows", type=int, default=0, help="draw so many; 0: all")
+    add_inputs(parser)
     parser.add_argument("--reference", help="CSV with runs of the authors' code")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--runs", default="runs/real_data")
@@ -86,58 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def draw_rows(path: pathlib.Path, rows: int, cut: pathlib.Path) -> pathlib.Path:
-    """Write a uniform draw of a file's rows, the same at every call, in the file's order."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        lines = file.readlines()
-    chosen = np.sort(np.random.default_rng(0).permutation(len(lines))[:rows])
-    cut.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(cut, "wt", encoding="utf-8") as file:
-        file.writelines(lines[i] for i in chosen)
-    return cut.absolute()
-
-
-def run_all(jobs: list[Job], fields: dict[str, str]) -> None:
-    """Run the jobs, as many at a time as there are cores, each held to one core."""
-    free = sorted(os.sched_getaffinity(0))
-    running: dict[int, tuple[Job, subprocess.Popen]] = {}
-    while jobs or running:
-        for core in [c for c in free if c not in running]:
-            if jobs:
-                job = jobs.pop(0)
-                running[core] = (job, _start(job, fields, core))
-        time.sleep(1)
-        for core, (job, process) in list(running.items()):
-            if process.poll() is None:
-                continue
-            del running[core]
-            if process.returncode:
-                raise SystemExit(f"{job.workdir}: failed, see {job.workdir}.log")
-            print(f"{job.method}, seed {job.seed}: done", flush=True)
-
-
-def _start(job: Job, fields: dict[str, str], core: int) -> subprocess.Popen:
-    """Train, then read test once."""
-    job.workdir.parent.mkdir(parents=True, exist_ok=True)
-    config = ROOT / "configs" / f"{job.dataset}_{job.method}.py"
-    python = [sys.executable, "-m", "n2r_jax.main", f"--workdir={job.workdir}", "--cpu_devices=1"]
-    settings = [f"--config.{name}={value}" for name, value in fields.items()]
-    train = [*python, f"--config={config}", f"--config.seed={job.seed}", *settings]
-    program = (
-        "import os, subprocess, sys, json\n"
-        f"os.sched_setaffinity(0, {{{core}}})\n"
-        f"for command in {[train, [*python, '--mode=evaluate']]!r}:\n"
-        "    subprocess.run(command, check=True)\n"
-    )
-    with pathlib.Path(f"{job.workdir}.log").open("w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", program], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT
-        )
-
-
-def read_row(job: Job) -> dict[str, float | str]:
+def read_row(run: Run) -> dict[str, float | str]:
     """The figures of one run, in percent."""
-    results = json.loads(job.results.read_text())
+    results = json.loads(run.job.results.read_text())
     overlap, task = results["overlap"], results["task"]
     micro, mean = overlap["micro"], overlap["instance_mean"]
     figures = {
@@ -154,7 +93,7 @@ def read_row(job: Job) -> dict[str, float | str]:
         "auprc": overlap["auprc_instance_mean"]["value"],
     }
     percent: dict[str, float | str] = {name: 100 * value for name, value in figures.items()}
-    return {"method": job.method, "seed": str(job.seed)} | percent
+    return {"method": run.method, "seed": str(run.seed)} | percent
 
 
 def read_reference(arguments: argparse.Namespace) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -109,14 +110,16 @@ def evaluate(
     which: Which = "best",
     sample_seed: int | None = None,
     faithfulness: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> tuple[RationaleReport, dict[str, Any]]:
     """Score a run on a file (default: its config's test split): the report, and where it is from.
 
     Gold beyond the maximum length is invisible, as in the papers. Masks are arg-max unless
     `sample_seed` asks for drawn ones. faithfulness: what the predictor says without the rationale
     and with it alone, too, for the top k % by score of `config.unirex.k` and for the run's masks.
+    changes: as `TrainedRun`'s.
     """
-    found = run_on(TrainedRun(directory, which), data, sample_seed=sample_seed)
+    found = run_on(TrainedRun(directory, which, changes), data, sample_seed=sample_seed)
     report, outputs = found.report(), found.outputs
     if faithfulness:
         from n2r_jax.faithful import masked_predictor

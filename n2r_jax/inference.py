@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -94,10 +94,17 @@ class TrainedRun:
     one checkpoint, whichever is asked for.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], which: Which = "best"):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        which: Which = "best",
+        changes: Mapping[str, Any] | None = None,
+    ):
+        """changes: dotted config fields in which explaining shall differ from training."""
         exported = ModelDirectory.is_at(directory)
         self.run = ModelDirectory(directory) if exported else RunDirectory(directory)
         self.config = self.run.read_config()
+        self.config.update_from_flattened_dict(changes or {})
         self.manifest = self.run.read_manifest()
         self.labels: tuple[str, ...] = tuple(self.manifest["labels"])
         self.inputs = self.run.read_inputs()

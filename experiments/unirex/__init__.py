@@ -1,0 +1,1 @@
+"""UNIREX's experiments: main tables, ablations, few gold rationales, transfer, steps of IG."""
