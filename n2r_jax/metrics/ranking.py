@@ -2,7 +2,8 @@
 
 `average_precision` is the step-wise sum of (R_n - R_{n-1}) P_n, `auprc` the trapezoidal area
 under the same points, which is optimistic (Davis and Goadrich, 2006). ERASER prints both under
-these names. scikit-learn's functions are the definitions.
+these names. scikit-learn's functions are the definitions, and the tests hold these to them; an
+input at a time they take a millisecond each, most of it to look at their arguments.
 """
 
 from __future__ import annotations
@@ -50,12 +51,17 @@ def corpus_area(
 
 
 def _area(scores: Float[np.ndarray, " t"], gold: Shaped[np.ndarray, " t"], area: Area) -> float:
-    from sklearn.metrics import auc, average_precision_score, precision_recall_curve
-
+    """Of one ranking with at least one gold unit; equal scores are selected together."""
+    best = np.argsort(-scores, kind="stable")
+    ranked = scores[best]
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    found = np.cumsum(gold[best])[last]
+    precision, recall = found / (last + 1), found / found[-1]
+    gained = np.diff(recall, prepend=0.0)
     if area == "average_precision":
-        return float(average_precision_score(gold, scores))
-    precision, recall, _ = precision_recall_curve(gold, scores)
-    return float(auc(recall, precision))
+        return float((gained * precision).sum())
+    before = np.concatenate([[1.0], precision[:-1]])  # the curve begins at recall 0, precision 1
+    return float((gained * (precision + before)).sum() / 2)
 
 
 def _bool(values: Shaped[np.ndarray, "n t"]) -> Shaped[np.ndarray, "n t"]:

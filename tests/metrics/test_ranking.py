@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
 from n2r_jax.metrics.ranking import corpus_area, instance_area
 
@@ -20,6 +21,23 @@ def test_perfect_scores_give_1_and_inputs_without_gold_nan(area):
 def test_ties_give_the_gold_rate_as_average_precision():
     areas = instance_area(np.zeros(GOLD.shape), GOLD, VALID, "average_precision")
     np.testing.assert_allclose(areas, [1 / 2, np.nan, 2 / 3])
+
+
+def test_they_are_scikit_learns_with_and_without_ties():
+    rng = np.random.default_rng(1)
+    for steps in (2, 5, 10_000):
+        scores = np.round(rng.random((40, 30)) * steps).astype(np.float32) / steps
+        gold = (rng.random(scores.shape) < 0.3).astype(int)
+        gold[:, 0] |= gold.sum(1) == 0
+        precise = [average_precision_score(g, s) for g, s in zip(gold, scores, strict=True)]
+        curves = [precision_recall_curve(g, s)[:2] for g, s in zip(gold, scores, strict=True)]
+        valid = np.ones(gold.shape, bool)
+        for area, theirs in (
+            ("average_precision", precise),
+            ("auprc", [auc(recall, precision) for precision, recall in curves]),
+        ):
+            ours = instance_area(scores, gold, valid, area)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_padding_may_hold_anything():
