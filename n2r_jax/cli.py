@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_export(commands)
     _add_score(commands)
+    _add_report(commands)
     sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
     sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
     sweep.add_argument("--out", help="where sweep.json goes; default: into DIR")
@@ -114,8 +115,22 @@ def _add_score(commands: argparse._SubParsersAction) -> None:
     eraser.set_defaults(command=_score_eraser)
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="DIR", help="the run's --workdir")
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    report = commands.add_parser("report", help="scores, curves and texts as one HTML file")
+    _add_run(report, several=True)
+    report.add_argument("--data", help="a file or ERASER directory; default: the test split")
+    report.add_argument("--out", required=True, metavar="FILE", help="where the HTML goes")
+    report.add_argument(
+        "--texts", type=int, default=5000, metavar="N", help="texts in it; default: 5000"
+    )
+    report.add_argument("--overwrite", action="store_true", help="replace what is at FILE")
+    report.set_defaults(command=_report)
+
+
+def _add_run(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    text = "the run's --workdir" + ("; once for every run" if several else "")
+    action = "append" if several else "store"
+    parser.add_argument("--run", required=True, action=action, metavar="DIR", help=text)
     parser.add_argument(
         "--checkpoint", choices=("best", "latest"), default="best", help="default: best on dev"
     )
@@ -161,6 +176,20 @@ def _score_eraser(arguments: argparse.Namespace) -> int:
         arguments.split,
         iou_thresholds=arguments.iou_thresholds or (),
         aopc_thresholds=arguments.aopc_thresholds or (),
+    )
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.report.command import report_command
+
+    return report_command(
+        arguments.run,
+        arguments.out,
+        data=arguments.data,
+        which=arguments.checkpoint,
+        limit=arguments.texts,
+        overwrite=arguments.overwrite,
     )
 
 

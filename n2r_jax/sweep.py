@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from n2r_jax.errors import DataError, UserError
+from n2r_jax.errors import UserError
 from n2r_jax.members import PLACES
 from n2r_jax.run_directory import RunDirectory
+from n2r_jax.training.metrics import read_metrics
 
 SHOWN = ("accuracy", "sparsity", "f1_micro", "cross_entropy")
 """Dev metrics of the table, where a run has them."""
@@ -57,27 +58,14 @@ def _row(path: pathlib.Path, config: Any, setting: str) -> Row:
     """The best of the dev lines, by the rules of training."""
     training = config.training
     name, sign = training.best_by.removeprefix("dev/"), 1 if training.best_mode == "max" else -1
-    lines = [line for line in _dev_lines(path) if math.isfinite(line.get(name, math.nan))]
+    lines = [line for line in read_metrics(path) if line["split"] == "dev"]
+    lines = [line for line in lines if math.isfinite(line.get(name, math.nan))]
     lines = [line for line in lines if line["sparsity"] <= training.best_sparsity_at_most]
     if not lines:
         return Row(path.name, setting, config.seed, 0, math.nan, {})
     best = max(lines, key=lambda line: sign * line[name])
     dev = {key: best[key] for key in SHOWN if key in best}
     return Row(path.name, setting, config.seed, best["epoch"], best[name], dev)
-
-
-def _dev_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    file = path / "metrics.jsonl"
-    if not file.exists():
-        return []
-    found = []
-    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            found.append(json.loads(text))
-        except ValueError as error:
-            mend = "go on with the run, which writes it anew"
-            raise DataError("is cut", file=file, line=number, mend=mend) from error
-    return [line for line in found if line["split"] == "dev"]
 
 
 class Setting(NamedTuple):

@@ -46,7 +46,7 @@ def write(rows: Iterable[Predicted], target: Target) -> list[str]:
 def _write_file(rows: Iterator[Predicted], target: Target, tally: Tally) -> Path:
     is_file = target.path.suffix in (".jsonl", ".json")
     target = target if is_file else dataclasses.replace(target, path=target.path / PREDICTIONS)
-    refuse_existing(target)
+    refuse_existing(target.path, target.overwrite)
     with new_file(target.path) as file:
         _write_lines(rows, file, tally)
     return target.path

@@ -45,18 +45,18 @@ def plain_token(token: str) -> str:
 
 def write_file(target: Target, chunks: Iterable[str]) -> None:
     """Write pieces of text, one after the other, as the target's only file."""
-    refuse_existing(target)
+    refuse_existing(target.path, target.overwrite)
     with new_file(target.path) as file:
         for chunk in chunks:
             file.write(chunk)
 
 
-def refuse_existing(target: Target) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raise UserError where a file's place is taken, unless it may be overwritten."""
-    if target.path.is_dir():
-        raise UserError(f"--out {target.path} is a directory; name a file")
-    if target.path.exists() and not target.overwrite:
-        raise UserError(f"{target.path} exists already; name another --out, or add --overwrite")
+    if path.is_dir():
+        raise UserError(f"--out {path} is a directory; name a file")
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists already; name another --out, or add --overwrite")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from n2r_jax.errors import DataError
 from n2r_jax.methods.base import Metrics
 
 
@@ -26,6 +27,23 @@ class Totals:
     def means(self) -> dict[str, float]:
         """Numerator / denominator by name; what has no denominator is left out."""
         return {name: a / b for name, (a, b) in sorted(self.sums.items()) if b}
+
+
+def read_metrics(directory: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl, none where there is no such file.
+
+    Raises DataError for a line that was cut short.
+    """
+    path, found = pathlib.Path(directory) / "metrics.jsonl", []
+    if not path.exists():
+        return found
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            found.append(json.loads(text))
+        except ValueError as error:
+            mend = "go on with the run, which writes it anew"
+            raise DataError("is cut", file=path, line=number, mend=mend) from error
+    return found
 
 
 class MetricWriter:

@@ -1,0 +1,76 @@
+"""The pictures of a report: how runs learned, and what their scores are worth at any sparsity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from n2r_jax.charts import Panel, Series, as_svg, draw, numbers
+from n2r_jax.evaluate import Evaluation
+from n2r_jax.metrics.sparsity_curve import sparsity_curve
+from n2r_jax.report.page import Picture
+
+LEARNING = ("accuracy", "cross_entropy", "f1_micro", "sparsity", "norm")
+"""Metrics of metrics.jsonl that are drawn, where a run has them."""
+
+Lines = Sequence[Mapping[str, Any]]
+"""The lines of a run's metrics.jsonl."""
+
+
+def learning_curves(lines: Mapping[str, Lines]) -> Picture | None:
+    """Draw every metric by step, of dev and (of a single run) of train; None without lines.
+
+    lines: by name of the run.
+    """
+    splits = ("dev", "train") if len(lines) == 1 else ("dev",)
+    panels = []
+    for metric in LEARNING:
+        series = [
+            _learned(f"{run} {split}", metric, [line for line in own if line["split"] == split])
+            for run, own in lines.items()
+            for split in splits
+        ]
+        if drawn := [curve for curve in series if curve.x]:
+            panels.append(Panel(metric.replace("_", " "), "step", "", drawn))
+    if not panels:
+        return None
+    titles = ", ".join(panel.title for panel in panels)
+    split = "dev and train" if len(splits) == 2 else "dev"
+    return Picture(as_svg(draw(panels)), f"Learning curves on {split} by step: {titles}.")
+
+
+def _learned(name: str, metric: str, lines: Lines) -> Series:
+    own = [line for line in lines if metric in line]
+    return Series(name, [line["step"] for line in own], numbers(line[metric] for line in own))
+
+
+def sparsity_picture(evaluations: Mapping[str, Evaluation]) -> Picture | None:
+    """Draw F1 of the best-scored share of each text against that share; None without gold.
+
+    A dotted line stands where a run's own masks are. Of the first run, the F1 of random masks and
+    the ceiling, too: they hardly depend on the run.
+    """
+    f1, exact = [], []
+    for place, (name, evaluation) in enumerate(evaluations.items()):
+        marked = evaluation.texts.annotated
+        gold, valid = evaluation.gold[marked], evaluation.valid[marked]
+        if not gold.any():
+            continue
+        curve = sparsity_curve(evaluation.outputs.scores[marked], gold, valid)
+        shares = [100 * share for share in curve["sparsity"]]
+        f1.append(Series(name, shares, [100 * value for value in curve["f1"]]))
+        if place == 0:
+            exact = [
+                Series(name, shares, [100 * value for value in curve[name]])
+                for name in ("random", "ceiling")
+            ]
+        own = float(evaluation.outputs.mask[marked].sum() / valid.sum())
+        f1.append(Series(f"{name}: its own masks", [100 * own], [], "threshold"))
+    if not f1:
+        return None
+    panel = Panel("F1 by sparsity", "selected tokens (%)", "F1, corpus-micro (%)", [*f1, *exact])
+    caption = (
+        "Rationale F1 of the best-scored tokens of each text, by the share selected, "
+        "beside random masks and the ceiling; vertical lines are the runs' own masks."
+    )
+    return Picture(as_svg(draw([panel])), caption)

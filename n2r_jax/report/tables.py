@@ -1,0 +1,108 @@
+"""The scores of runs as tables: plain cells that a template only has to set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from n2r_jax.metrics.overlap import Prf
+
+Scores = Mapping[str, Any]
+"""A `RationaleReport` as plain values."""
+
+
+class Table(NamedTuple):
+    """A caption, headings, and rows of which the first cell is a heading, too."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def score_tables(scores: Mapping[str, Scores]) -> list[Table]:
+    """Return overlap with its baselines by definition, all other scores, and the confusions.
+
+    scores: by name of the run.
+    """
+    overlap = {name: found["overlap"] for name, found in scores.items() if found["overlap"]}
+    tables = [_overlap_table(overlap, name) for name in ("micro", "instance_mean") if overlap]
+    return [*tables, _other_table(scores)]
+
+
+def _overlap_table(overlap: Mapping[str, Scores], definition: str) -> Table:
+    rows = []
+    for run, found in overlap.items():
+        for mask, score in found[definition].items():
+            cells = [_percent(score[name]) for name in Prf._fields]
+            span = _span(score["f1_low"], score["f1_high"], _percent) if "f1_low" in score else ""
+            name = run if mask == "model" else f"{run}: {mask.replace('_', '-')}"
+            rows.append([name, *cells, span, _percent(score["sparsity"])])
+    caption = f"Overlap with gold, {definition.replace('_', '-')} (%)"
+    headings = ("run", "precision", "recall", "F1", "95 % interval of F1", "selected")
+    return Table(caption, headings, rows)
+
+
+def _other_table(scores: Mapping[str, Scores]) -> Table:
+    """Every score that has an interval or is a count, a column a run."""
+    flat = {run: _flat(found) for run, found in scores.items()}
+    definitions = next(iter(scores.values()))["definitions"]
+    rows = []
+    for name in dict.fromkeys(name for found in flat.values() for name in found):
+        cells = [found.get(name, "") for found in flat.values()]
+        rows.append([name.replace("_", " "), *cells, definitions.get(name, "count")])
+    caption = "Task, selection and ranking (%; cross-entropy in nats), with 95 % intervals"
+    return Table(caption, ("score", *scores, "definition"), rows)
+
+
+def _flat(found: Scores) -> dict[str, str]:
+    sections = {**found["task"], **found["selection"], **(found["overlap"] or {})}
+    cells = {}
+    for name, score in sections.items():
+        if isinstance(score, dict) and "value" in score:
+            number = _decimal if name == "cross_entropy" else _percent
+            span = f" ({_span(score['low'], score['high'], number)})" if "low" in score else ""
+            cells[name] = number(score["value"]) + span
+        elif isinstance(score, int):
+            cells[name] = str(score)
+    return cells
+
+
+def confusion_tables(scores: Mapping[str, Scores], labels: Sequence[str]) -> list[Table]:
+    """Return each run's counts of true labels (rows) and predicted ones (columns)."""
+    tables = []
+    for run, found in scores.items():
+        rows = zip(labels, found["task"]["confusion"], strict=True)
+        cells = [[label, *map(str, counts)] for label, counts in rows]
+        headings = ("true label", *(f"predicted {label}" for label in labels))
+        tables.append(Table(f"Confusion of {run} (texts)", headings, cells))
+    return tables
+
+
+def settings_table(settings: Mapping[str, Mapping[str, Any]], caption: str) -> Table:
+    """Return settings with dotted names, a column a run, marked where the runs differ."""
+    flat = {run: _dotted(tree) for run, tree in settings.items()}
+    rows = []
+    for name in dict.fromkeys(name for found in flat.values() for name in found):
+        cells = [found.get(name, "") for found in flat.values()]
+        rows.append([name + (" (differs)" if len(set(cells)) > 1 else ""), *cells])
+    return Table(caption, ("setting", *settings), rows)
+
+
+def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found = {}
+    for name, value in tree.items():
+        inner = isinstance(value, Mapping)
+        found |= _dotted(value, f"{prefix}{name}.") if inner else {prefix + name: str(value)}
+    return found
+
+
+def _span(low: float | None, high: float | None, number: Any) -> str:
+    return f"{number(low)} to {number(high)}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _decimal(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,158 @@
+"use strict";
+// Everything that comes from data goes into the page as text (textContent), never as HTML.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { labels, runs, examples } = data;
+  const STEP = 40; // texts drawn at a time, as the reader comes near the end
+  const form = document.getElementById("filters");
+  const list = document.getElementById("list");
+  const count = document.getElementById("count");
+  let found = [];
+  let drawn = 0;
+  let searched = null; // what a search looks through, made when it is first needed
+
+  const element = (name, className, text) => {
+    const made = document.createElement(name);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  const tokensOf = (example) =>
+    Array.isArray(example.tokens) ? example.tokens : example.tokens.split(" ");
+  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+
+  // ---- texts
+  const SELECTED = 1, MARKED = 2, UNREAD = 4;
+  const ALOUD = { 1: "selected", 2: "marked by a human", 3: "selected and marked by a human" };
+
+  function statesOf(example, run, size) {
+    const states = new Uint8Array(size);
+    const add = (spans, state) => {
+      for (let i = 0; i < spans.length; i += 2)
+        for (let place = spans[i]; place < spans[i + 1]; place++) states[place] |= state;
+    };
+    add(run.mask, SELECTED);
+    add(example.gold || [], MARKED);
+    add([run.read === undefined ? size : Math.min(run.read, size), size], UNREAD);
+    return states;
+  }
+
+  function segment(text, state) {
+    if (!state) return document.createTextNode(text);
+    const parts = [];
+    if (state & UNREAD) parts.push(element("span", "unread"));
+    if (state & SELECTED) parts.push(element("mark"));
+    if (state & MARKED) parts.push(element("u"));
+    const [outer] = parts;
+    const inner = parts.reduce((parent, child) => (parent.append(child), child));
+    const aloud = [ALOUD[state & 3], state & UNREAD ? "not read" : ""].filter(Boolean).join(", ");
+    inner.append(element("span", "aloud", `[${aloud}: `), text, element("span", "aloud", "]"));
+    return outer;
+  }
+
+  function drawText(example, run) {
+    const tokens = tokensOf(example);
+    const states = statesOf(example, run, tokens.length);
+    const paragraph = element("p", "text");
+    for (let start = 0, end; start < tokens.length; start = end) {
+      for (end = start + 1; end < tokens.length && states[end] === states[start]; ) end++;
+      if (start) paragraph.append(" ");
+      paragraph.append(segment(tokens.slice(start, end).join(" "), states[start]));
+    }
+    if (example.unread)
+      paragraph.append(element("span", "", ` … ${example.unread} more tokens, read by no run`));
+    return paragraph;
+  }
+
+  function drawRun(example, run, place) {
+    const right = run.label === example.label;
+    const f1 = run.f1 === undefined ? "" : `, rationale F1 ${percent(run.f1)}`;
+    const panel = element("div", right ? "right" : "wrong");
+    const said = `${labels[run.label]} (${percent(run.probability)}), ${right ? "right" : "wrong"}`;
+    panel.append(element("h4", "", `${runs[place]}: ${said}${f1}`), drawText(example, run));
+    return panel;
+  }
+
+  function drawExample(example) {
+    const article = element("article");
+    article.append(element("h3", "", `${example.id} · true label: ${labels[example.label]}`));
+    const panels = element("div", "runs");
+    panels.append(...example.runs.map((run, place) => drawRun(example, run, place)));
+    article.append(panels);
+    return article;
+  }
+
+  // ---- filters
+  function chosen() {
+    const of = (name) => form.elements[name].value;
+    const share = (name) => (of(name) === "" ? null : Number(of(name)) / 100);
+    const index = (name) => (of(name) === "" ? null : Number(of(name)));
+    return {
+      search: of("search").trim().toLowerCase(), run: Number(of("run")), outcome: of("outcome"),
+      label: index("label"), predicted: index("predicted"), low: share("low"), high: share("high"),
+      disagree: form.elements.disagree.checked, order: of("order"),
+    };
+  }
+
+  function passes(example, wanted, index) {
+    const run = example.runs[wanted.run];
+    const outcome = run.label === example.label ? "right" : "wrong";
+    if (wanted.outcome && wanted.outcome !== outcome) return false;
+    if (wanted.label !== null && wanted.label !== example.label) return false;
+    if (wanted.predicted !== null && wanted.predicted !== run.label) return false;
+    if (wanted.low !== null && !(run.f1 >= wanted.low)) return false;
+    if (wanted.high !== null && !(run.f1 <= wanted.high)) return false;
+    if (wanted.disagree && example.runs.every((other) => other.label === run.label)) return false;
+    return !wanted.search || searched[index].includes(wanted.search);
+  }
+
+  const ORDERS = {
+    worst: (run) => (run.f1 === undefined ? Infinity : run.f1),
+    best: (run) => (run.f1 === undefined ? Infinity : -run.f1),
+    unsure: (run) => run.probability,
+  };
+
+  function filter() {
+    const wanted = chosen();
+    if (wanted.search && !searched)
+      searched = examples.map((e) => `${e.id}\n${tokensOf(e).join(" ")}`.toLowerCase());
+    found = examples.filter((example, index) => passes(example, wanted, index));
+    const key = ORDERS[wanted.order];
+    const before = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // Infinity - Infinity is no number
+    if (key) found.sort((a, b) => before(key(a.runs[wanted.run]), key(b.runs[wanted.run])));
+    count.textContent = `${found.length} of ${examples.length} texts`;
+    list.replaceChildren();
+    drawn = 0;
+    drawMore();
+  }
+
+  function drawMore() {
+    list.append(...found.slice(drawn, drawn + STEP).map(drawExample));
+    drawn = Math.min(found.length, drawn + STEP);
+    // Observed anew: an observer is silent while the end stays in sight.
+    observer.unobserve(more);
+    if (drawn < found.length) observer.observe(more);
+  }
+
+  const more = document.getElementById("more");
+  const observer = new IntersectionObserver(
+    (entries) => entries.some((entry) => entry.isIntersecting) && drawMore(),
+    { rootMargin: "1500px" },
+  );
+  const options = (name, names) =>
+    names.forEach((text, value) => form.elements[name].append(new Option(text, value)));
+  options("run", runs);
+  options("label", labels);
+  options("predicted", labels);
+  for (const id of ["run-choice", "disagree-choice"])
+    document.getElementById(id).hidden = runs.length < 2;
+
+  let waiting = 0;
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(filter, 60); // a word is typed faster than thousands of texts are searched
+  });
+  form.addEventListener("reset", () => setTimeout(filter)); // the fields are reset after the event
+  form.addEventListener("submit", (event) => event.preventDefault());
+  filter();
+})();
