@@ -102,6 +102,22 @@ def test_filters_find(opened, fields, found):
     assert len(texts(browser)) == 3
 
 
+def test_pairs_are_parted_gaps_struck_out_and_answers_listed(opened):
+    pair = made.example(0, "a b c d", runs=[made.of_run(mask=[0, 1], unread=[1, 2])])
+    question = made.example(1, "which ?", runs=[made.of_run()])
+    browser = opened(
+        made.content([pair | {"second": 2, "unread": 7}, question | {"choices": ["x", "y <b>"]}])
+    )
+    assert of(browser, "document.querySelector('.text br').nextSibling.textContent") == "c d"
+    shown = of(browser, "document.querySelector('.text').textContent")
+    assert shown.endswith("[not read: b]c d … 7 more tokens, read by no run")
+    assert of(browser, "document.querySelector('.unread .aloud').textContent") == "[not read: "
+    answers = of(browser, "[...document.querySelectorAll('.choices li')].map(l => l.textContent)")
+    assert answers == ["neg: x", "so & so: y <b>"]
+    choose(browser, "search", "y <b")
+    assert texts(browser) == ["t1"]
+
+
 def test_html_in_texts_never_runs_and_nothing_is_fetched(opened):
     hostile = [made.HOSTILE, made.ATTRIBUTE, "<img src=http://127.0.0.1:9/x>"]
     run = made.of_run(mask=[0, 1])

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from n2r_jax.evaluate import run_on
-from n2r_jax.inference import TrainedRun
+from n2r_jax.data.records import Record
+from n2r_jax.data.vocabulary import Vocabulary
+from n2r_jax.evaluate import Evaluation, run_on
+from n2r_jax.inference import Outputs, TrainedRun
+from n2r_jax.inputs import WordInputs
 from n2r_jax.report.examples import examples, input_f1
 from tests import tiny
 from tests.score.eraser_files import write_lines
@@ -31,9 +34,9 @@ def evaluation(tmp_path_factory):
 def test_a_text_stands_there_up_to_the_last_token_that_was_read(evaluation):
     long, bare, none = examples([evaluation], 10)
     assert long["tokens"] == ROWS[0]["tokens"][:32] and long["unread"] == 5
-    assert long["gold"] == [30, 32] and long["runs"][0]["read"] == 32
+    assert long["gold"] == [30, 32] and "unread" not in long["runs"][0]
     assert bare["tokens"] == "fine staff" and "gold" not in bare and "unread" not in bare
-    assert none["gold"] == [] and "read" not in none["runs"][0]
+    assert none["gold"] == [] and "second" not in none
     assert [text["label"] for text in (long, bare, none)] == [1, 0, 0]
     assert len(examples([evaluation], 2)) == 2
 
@@ -60,3 +63,33 @@ def test_f1_is_there_where_there_is_something_to_find(evaluation):
     assert [("f1" in text["runs"][0]) for text in examples([evaluation], 3)] == [
         not np.isnan(value) for value in f1
     ]
+
+
+def evaluation_of(record, max_length, mask, probabilities):
+    """Of one text or question; a row of mask and of probabilities for each of its rows."""
+    inputs = WordInputs(Vocabulary(("<unknown>", "a"), True), np.zeros((2, 3), np.float32))
+    texts = inputs.encode([record], max_length=max_length, too_long="truncate", name="made")
+    mask, probabilities = np.array(mask), np.array(probabilities)
+    outputs = Outputs(mask.astype(np.float32), mask, probabilities, np.ones(len(mask)))
+    return Evaluation(None, "made", [record], texts, outputs)
+
+
+def test_of_a_pair_that_was_cut_the_gap_is_said_to_be_unread():
+    record = Record("p", tuple("abcdefgh"), 0, (1, 0, 0, 0, 0, 0, 1, 1), second=5)
+    evaluation = evaluation_of(record, 5, [[1, 0, 0, 1, 0]], [[0.2, 0.8]])
+    (text,) = examples([evaluation], 1)
+    assert text["tokens"] == "a b c d e f g" and text["second"] == 5 and text["unread"] == 1
+    (run,) = text["runs"]
+    assert run["mask"] == [0, 1, 5, 6] and run["unread"] == [3, 5] and text["gold"] == [0, 1, 6, 7]
+    assert run["f1"] == 0.5 and run["label"] == 1
+
+
+def test_of_a_question_the_predicted_answers_rationale_is_shown():
+    choices = (("x",), ("y", "z"))
+    record = Record("q", ("which", "one", "?"), 0, (0, 1, 0), choices=choices)
+    rows = [[0, 1, 0, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0]]  # Q: which one ? A: ...
+    evaluation = evaluation_of(record, 7, rows, [[0.1, 0.9]] * 2)
+    (text,) = examples([evaluation], 1)
+    assert text["tokens"] == "which one ?" and text["choices"] == ["x", "y z"]
+    (run,) = text["runs"]
+    assert run["label"] == 1 and run["mask"] == [1, 3] and run["f1"] == 0.4

@@ -33,7 +33,7 @@
     };
     add(run.mask, SELECTED);
     add(example.gold || [], MARKED);
-    add([run.read === undefined ? size : Math.min(run.read, size), size], UNREAD);
+    add(run.unread || [], UNREAD);
     return states;
   }
 
@@ -55,13 +55,20 @@
     const states = statesOf(example, run, tokens.length);
     const paragraph = element("p", "text");
     for (let start = 0, end; start < tokens.length; start = end) {
-      for (end = start + 1; end < tokens.length && states[end] === states[start]; ) end++;
-      if (start) paragraph.append(" ");
+      const goesOn = (place) => states[place] === states[start] && place !== example.second;
+      for (end = start + 1; end < tokens.length && goesOn(end); ) end++;
+      if (start) paragraph.append(start === example.second ? element("br") : " ");
       paragraph.append(segment(tokens.slice(start, end).join(" "), states[start]));
     }
     if (example.unread)
       paragraph.append(element("span", "", ` … ${example.unread} more tokens, read by no run`));
     return paragraph;
+  }
+
+  function drawChoices(choices) {
+    const list = element("ul", "choices");
+    list.append(...choices.map((text, label) => element("li", "", `${labels[label]}: ${text}`)));
+    return list;
   }
 
   function drawRun(example, run, place) {
@@ -79,6 +86,7 @@
     const panels = element("div", "runs");
     panels.append(...example.runs.map((run, place) => drawRun(example, run, place)));
     article.append(panels);
+    if (example.choices) article.append(drawChoices(example.choices));
     return article;
   }
 
@@ -112,10 +120,13 @@
     unsure: (run) => run.probability,
   };
 
+  const searchable = (example) =>
+    [example.id, tokensOf(example).join(" "), ...(example.choices || [])].join("\n").toLowerCase();
+
   function filter() {
     const wanted = chosen();
     if (wanted.search && !searched)
-      searched = examples.map((e) => `${e.id}\n${tokensOf(e).join(" ")}`.toLowerCase());
+      searched = examples.map(searchable);
     found = examples.filter((example, index) => passes(example, wanted, index));
     const key = ORDERS[wanted.order];
     const before = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // Infinity - Infinity is no number
