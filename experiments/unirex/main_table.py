@@ -24,7 +24,7 @@ class Run(NamedTuple):
 def run_variants(arguments: argparse.Namespace, variants: Sequence[Variant]) -> list[Run]:
     """Train and evaluate every variant with every seed, unless it is done."""
     folder = pathlib.Path(arguments.runs) / arguments.dataset
-    common = data_fields(arguments, folder)
+    common = {"data.name": "files", **data_fields(arguments, folder)}
     common |= dict(pair.split("=", 1) for pair in arguments.set)
     runs = [
         (variant, Run(variant.name, seed, folder / f"{variant.name}_{seed}"))
@@ -37,9 +37,8 @@ def run_variants(arguments: argparse.Namespace, variants: Sequence[Variant]) -> 
 
 def _job(dataset: str, variant: Variant, run: Run, common: Mapping[str, str]) -> Job:
     fields = {**common, **variant.fields, "seed": str(run.seed)}
-    if variant.method.startswith("slm"):
-        fields["encoder.shared"] = "True"
-    train = launch(f"configs/unirex_{dataset}.py:{variant.method}", run.workdir, fields)
+    model = ",gru" if "data.vectors" in common else ""
+    train = launch(f"configs/unirex_{dataset}.py:{variant.method}{model}", run.workdir, fields)
     evaluate = [sys.executable, "-m", "n2r_jax.cli", "evaluate", "--run", str(run.workdir)]
     name = f"{variant.name}, seed {run.seed}"
     return Job(name, run.workdir, (train, [*evaluate, "--faithfulness"]))

@@ -80,5 +80,7 @@ def test_jobs_differ_in_what_their_row_says(tmp_path):
     variant = next(v for v in variants.ABLATIONS if v.name == "slm_fp_mae")
     train, evaluate = main_table._job("sst", variant, run, {"data.train": "t"}).commands
     assert any(part.endswith("configs/unirex_sst.py:slm_fp") for part in train)
+    words, _ = main_table._job("sst", variant, run, {"data.vectors": "v.txt"}).commands
+    assert any(part.endswith("configs/unirex_sst.py:slm_fp,gru") for part in words)
     assert {"--config.unirex.sufficiency=mae", "--config.seed=2"} <= set(train)
     assert evaluate[-1] == "--faithfulness"
