@@ -20,6 +20,7 @@ def get_config(preset: str = "release") -> ConfigDict:
     config.grid = _grid()
     config.objective = _objective()
     config.unirex = _unirex()
+    config.compat = _compat()
     config.model = _model()
     config.encoder = _encoder()
     config.data = _data()
@@ -93,14 +94,35 @@ def _unirex() -> ConfigDict:
             "sufficiency_margin": 0.1,  # nats
             "plausibility": "bce",  # or kl, linear, linear_margin
             "plausibility_margin": 0.1,  # of linear_margin
-            "kl_per_class": True,  # the release divides sufficiency's KL by the classes
             "steps": 3,  # of integrated gradients
-            "aa_grad": "first_order",  # or second_order: attributions are differentiated through
+            "pooling": "sum",  # of attributions over dimensions; or by an MLP: mlp-2048-2 (aa_fp)
+            "weight_agreement": 0.5,  # of A2R's two predictors
+            "fresh_k": 10,  # FRESH's rationale: the top k % of the teacher's scores
             "passes_at_once": 0,  # masked copies in one pass; 0: all 1 + 2 |k|
             "gold_percent": 100.0,  # of train keeps its gold rationale (gamma); 100: as it is
             "gold_beta": 2.0,  # below 100 %: 1 / beta of every batch is drawn from these
             "gold_seed": 0,  # of which texts they are, apart from `seed`
             "gold_schedule": "true_steps",  # or authors: the rate is 0 in mid-training, as theirs
+        }
+    )
+
+
+def _compat() -> ConfigDict:
+    """Where UNIREX's paper, its release and what is right differ; see n2r_jax/compat.py."""
+    return ConfigDict(
+        {
+            "aa_grad": "first_order",  # or second_order: attributions are differentiated through
+            "kl_per_class": True,  # sufficiency's KL divided by the classes; the paper: False
+            "deeplift": "pooler",  # under its rule: the pooler's tanh, or all: full_rescale
+            "dropout": "authors",  # in each epoch's first batch; or on, off (other methods: on)
+            "a2r_divergence": "reverse_jsd",  # or jsd
+            "a2r_mask_pads": False,  # True: its soft attention leaves padding out
+            "a2r_p2_ce": False,  # True: its second predictor learns the task too
+            "fresh_plaus": "authors",  # what FRESH ranks units by: scores, or binary
+            "spp_faithfulness": "empty",  # of FRESH and A2R; or complement, as of all others
+            "faith_eval_input": "compact",  # metrics take tokens out; mask: hide them
+            "aopc_denominator": "k_plus_1",  # of the AOPC that is given first; or k
+            "token_f1": "macro",  # the one that is given first; or positive
         }
     )
 
@@ -124,6 +146,7 @@ def _encoder() -> ConfigDict:
             "masking": "zeroed",  # what the predictor sees: zeroed, attention, compaction
             "pooling": "pooler",  # Enc(Z): pooler, or max over the visible pieces
             "word_score": "first",  # a word's score: its first piece's, or their mean or max
+            "score_head": "linear",  # of the extractor; mlp-2048-2: two hidden layers of 2048
             "shared": False,  # True: one encoder for extractor and predictor
             "dropout": 0.1,  # inside the encoder
             "attention_dropout": 0.0,  # above 0 a fused attention cannot be used

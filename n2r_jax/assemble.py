@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import optax
 
+from n2r_jax.compat import Compat
 from n2r_jax.data.batching import Batches, balanced
 from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.data.gold import (
@@ -36,7 +37,14 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = NOTHING) -> Method:
-    """The configured method with its objective and switches.
+    """The configured method, or the last of its stages, which is what a run ends with."""
+    return make_stages(config, model, varied)[-1]
+
+
+def make_stages(
+    config: Any, model: RationaleModel, varied: Mapping[str, Any] = NOTHING
+) -> tuple[Method, ...]:
+    """The configured method's stages, of which most have one, with its objective and switches.
 
     varied: fields of the objective that are not the config's, which may be traced numbers.
     """
@@ -64,12 +72,14 @@ def make_method(config: Any, model: RationaleModel, varied: Mapping[str, Any] = 
         temperature=chosen.temperature,
         omega_in_update_1=chosen.omega_in_update_1,
         predictor_coasts=chosen.predictor_coasts,
-        unirex=make_unirex(config.unirex),
+        unirex=make_unirex(config.unirex, config.compat.kl_per_class),
+        compat=Compat(**config.compat),
     )
-    return METHODS[config.method](model, settings)
+    made = METHODS[config.method](model, settings)
+    return made if isinstance(made, tuple) else (made,)
 
 
-def make_unirex(chosen: Any) -> UnirexObjective:
+def make_unirex(chosen: Any, kl_per_class: bool) -> UnirexObjective:
     """UNIREX's part of the config."""
     return UnirexObjective(
         k=tuple(chosen.k),
@@ -81,11 +91,13 @@ def make_unirex(chosen: Any) -> UnirexObjective:
             chosen.sufficiency,
             chosen.comprehensiveness_margin,
             chosen.sufficiency_margin,
-            chosen.kl_per_class,
+            kl_per_class,
         ),
         plausibility=PlausibilityObjective(chosen.plausibility, chosen.plausibility_margin),
+        weight_agreement=chosen.weight_agreement,
+        fresh_k=chosen.fresh_k,
+        pooling=chosen.pooling,
         steps=chosen.steps,
-        aa_grad=chosen.aa_grad,
         passes_at_once=chosen.passes_at_once,
     )
 

@@ -17,6 +17,7 @@ from n2r_jax.errors import UserError
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.models.gru_text import gru_text_model
 from n2r_jax.models.interface import RationaleModel
+from n2r_jax.models.mlp import mlp_shape
 from n2r_jax.models.multiple_choice import multiple_choice
 
 MODELS = ("gru", "transformer")
@@ -104,6 +105,7 @@ def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> Rationa
         word_score=chosen.word_score,
         shared=chosen.shared,
         frozen=chosen.frozen,
+        score_head=mlp_shape(chosen.score_head, "config.encoder.score_head", otherwise="linear"),
         encoder_drops=chosen.dropout > 0 or chosen.attention_dropout > 0,
         pretrained=partial(_read_weights, config, extractor),
     ).model()

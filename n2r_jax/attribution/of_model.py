@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from n2r_jax.attribution import attribute
+from n2r_jax.attribution import Pooling, attribute
 from n2r_jax.attribution.base import AAGrad, Target, Vectors
 from n2r_jax.data.batch import Batch
 from n2r_jax.errors import UserError
@@ -56,9 +58,12 @@ def unit_attributions(
     chosen: Int[Array, " b"],
     *,
     aa_grad: AAGrad = "first_order",
+    pooling: Pooling = "sum",
     **settings: Any,
-) -> Float[Array, "b t"]:
-    """Attributions of units by the algorithm called `name`: sums over their vectors' dimensions.
+) -> Float[Array, "b t"] | Float[Array, "b t e"]:
+    """Attributions of units by the algorithm called `name`: of their vectors, added up.
+
+    Sums over the dimensions too, or unpooled, one number a dimension.
 
     Differentiable by params as `aa_grad` says. settings: the algorithm's own; see `ATTRIBUTIONS`.
     Raises UserError for a model without vectors, and as `attribute`.
@@ -66,5 +71,7 @@ def unit_attributions(
     source = from_vectors(model)
     target = class_logit(model, params, batch, mask, chosen, aa_grad)
     x, baseline = source.vectors(params, batch), source.baseline(params, batch)
-    values = attribute(name, target, x, baseline, aa_grad=aa_grad, **settings)
-    return source.by_unit(batch, values)
+    values = attribute(name, target, x, baseline, aa_grad=aa_grad, pooling=pooling, **settings)
+    if pooling == "sum":
+        return source.by_unit(batch, values)
+    return jax.vmap(partial(source.by_unit, batch), in_axes=-1, out_axes=-1)(values)

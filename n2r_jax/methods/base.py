@@ -1,4 +1,6 @@
-"""A method is a tuple of updates.
+"""A method is a tuple of updates; one that trains in stages is a tuple of methods.
+
+Each stage starts from the parameters that the one before it left, where both have them.
 
 A loss here is a function of sums over a batch. Each device makes the sums of its own part, the sums
 are added up, and the loss is taken of the totals: the same number on any number of devices, also
@@ -10,20 +12,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
 
 from n2r_jax import masks
+from n2r_jax.compat import Dropout
 from n2r_jax.data.batch import Batch
 from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
 from n2r_jax.objectives.rationale import Sums
 
 Metrics = dict[str, tuple[Array, Array]]
 """Name -> (numerator, denominator): metrics of several steps are merged by adding both."""
-SumsFn = Callable[[Params, Features, Batch, Array], Sums]
+SumsFn = Callable[[Params, Features, Batch, Any], Sums]
 LossFn = Callable[[Sums], tuple[Array, Metrics]]
+FaithfulTo = Literal["text", "top_k", "rationale"]
+"""text: the prediction of the whole text. top_k, rationale: that of the top k % of its units, or of
+the method's own rationale, of which nothing else was ever seen: so sufficiency is 0, and
+comprehensiveness what is left of it when nothing is shown (UNIREX's A2R and FRESH)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +42,8 @@ class Update:
     trains: tuple[str, ...]
     """Parameter groups that move. The gradient is taken with respect to these alone."""
     sums: SumsFn
-    """(params, features, batch, key) -> sums over the batch, pure."""
+    """(params, features, batch, key) -> sums over the batch, pure. Without a key there is no
+    dropout, and of what draws a mask no sums."""
     loss: LossFn
     """(sums) -> (loss, metrics), pure."""
     coasts: tuple[str, ...] = ()
@@ -56,11 +64,24 @@ class Method:
     rationale alone, and no other unit has a say in it."""
     needs_gold: bool = False
     """It learns from marks of humans, of which there must be some."""
+    keeps: tuple[str, ...] = ()
+    """Parameter groups that it reads and an earlier stage has trained: they stay as they are."""
+    judge: Update | None = None
+    """Its loss on dev, without noise, chooses the best epoch, for a stage that leaves alone what
+    config.training.best_by speaks of."""
+    dropout: Dropout = "on"
+    faithful_to: FaithfulTo = "text"
+    """What comprehensiveness and sufficiency compare with."""
 
     @property
     def trained(self) -> tuple[str, ...]:
         """Every parameter group that some update trains, in order of first use."""
         return tuple(dict.fromkeys(group for update in self.updates for group in update.trains))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every parameter group that a checkpoint of it holds."""
+        return (*self.trained, *self.keeps)
 
 
 class Rationale(NamedTuple):

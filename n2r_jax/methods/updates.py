@@ -8,6 +8,7 @@ import jax
 from jaxtyping import Array
 
 from n2r_jax import masks
+from n2r_jax.compat import Compat
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods.base import Method, Metrics, Update, sampled_mask, select_by_extractor
 from n2r_jax.models.interface import Features, Params, RationaleModel
@@ -38,6 +39,8 @@ class Settings:
     noise: masks.NoiseFn = masks.logistic_noise
     unirex: UnirexObjective = dataclasses.field(default_factory=UnirexObjective)
     """Of UNIREX's methods alone."""
+    compat: Compat = dataclasses.field(default_factory=Compat)
+    """Likewise."""
 
 
 def cooperative_method(

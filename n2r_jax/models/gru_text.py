@@ -34,6 +34,7 @@ from n2r_jax.kernels.token_scores import (
 from n2r_jax.kernels.word_gru import Words, project, word_max, word_moments
 from n2r_jax.models.encoders.interface import Nonlinearity, unchanged
 from n2r_jax.models.interface import FromVectors, Params, Prediction, RationaleModel
+from n2r_jax.models.soft_attention import soft_attention
 
 Tokens = Float[Array, "t e b"] | Words
 """What a GRU reads: the vectors of a batch's tokens, or in inference words already projected."""
@@ -85,37 +86,52 @@ class GRUExtractor(nn.Module):
     units: int
     features: int
     dropout_rate: float
+    unit_classes: int = 0
+    """Logits of a token by `score`, on a last axis; 0: one score, and no such axis."""
 
     def setup(self) -> None:
         """Create the parameters."""
         self.gru = GRUWeights(self.units, self.features)
         self.scale = self.param("scale", nn.initializers.ones, (2 * self.units,))
         self.offset = self.param("offset", nn.initializers.zeros, (2 * self.units,))
-        self.head = Linear(2, 2 * self.units)
+        self.head = Linear(self.unit_classes or 2, 2 * self.units)
 
     def encode(self, tokens: Tokens, valid: Float[Array, "t b"]) -> Encoded:
         """Both directions: the costly part, before any noise."""
         if isinstance(tokens, Words):
-            head, _ = self._difference()
+            ((head, _),) = self._heads()
             return word_moments(self.gru(), tokens, valid, head.weight * head.scale)
         return bigru_states(self.gru(), tokens, valid)
 
     def score(
         self, encoded: Encoded, row: Int[Array, " b"], key: Array | None
-    ) -> Float[Array, "t b"]:
-        """Logit of selected minus logit of not selected. Raises ValueError for words with a key."""
-        head, bias = self._difference()
+    ) -> Float[Array, "t b"] | Float[Array, "t b c"]:
+        """Logit of selected minus logit of not selected, or those of `unit_classes`.
+
+        Raises ValueError for words with a key.
+        """
         if isinstance(encoded, StateMoments):
+            ((head, bias),) = self._heads()
             if key is not None:
                 raise ValueError("words already projected are for inference, without dropout")
             return scores_of_moments(encoded, head) + bias
-        return token_scores(encoded, head, row, self.dropout_rate, key) + bias
+        scores = [
+            token_scores(encoded, head, row, self.dropout_rate, key) + bias
+            for head, bias in self._heads()
+        ]
+        return jnp.stack(scores, -1) if self.unit_classes else scores[0]
 
-    def _difference(self) -> tuple[Head, Float[Array, ""]]:
-        """The head of selected minus that of not selected, and its bias."""
+    def _heads(self) -> list[tuple[Head, Float[Array, ""]]]:
+        """Head and bias of every class, or those of selected minus those of not selected."""
         kernel, bias = self.head()
-        halves = (kernel[1] - kernel[0], self.scale, self.offset)
-        return Head(*(part.reshape(2, self.units) for part in halves)), bias[1] - bias[0]
+        if not self.unit_classes:
+            kernel, bias = kernel[1:] - kernel[:1], bias[1:] - bias[:1]
+        shape = (2, self.units)
+        scale, offset = self.scale.reshape(shape), self.offset.reshape(shape)
+        return [
+            (Head(row.reshape(shape), scale, offset), own)
+            for row, own in zip(kernel, bias, strict=True)
+        ]
 
 
 class GRUPredictor(nn.Module):
@@ -148,7 +164,24 @@ class GRUPredictor(nn.Module):
             pooled = _max_without_rules(self.gru(), tokens, mask, valid, pool)
         else:
             pooled = bigru_max(self.gru(), tokens, mask, valid, pool)
-        pooled = jnp.where(pool.sum(0)[None] > 0, pooled, 0.0)
+        return self._classified(jnp.where(pool.sum(0)[None] > 0, pooled, 0.0), row, key)
+
+    def attend(
+        self,
+        tokens: Float[Array, "t e b"],
+        valid: Float[Array, "t b"],
+        weights: Float[Array, "t b"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Prediction:
+        """Logits from the states of all tokens, averaged with the given weights."""
+        states = bigru_states(self.gru(), tokens, valid)
+        sides = [jnp.einsum("tb,thb->hb", weights, side) for side in states]
+        return self._classified(jnp.concatenate(sides), row, key)
+
+    def _classified(
+        self, pooled: Float[Array, "f b"], row: Int[Array, " b"], key: Array | None
+    ) -> Prediction:
         kernel, bias = self.head()
         kept = dropout(pooled[None], key, row, self.dropout_rate)[0]
         return Prediction((kernel @ kept + bias[:, None]).T, pooled.T)
@@ -195,16 +228,17 @@ def gru_text_model(
     dropout_rate: float,
     shared: bool = False,
     padding: Literal["exact", "release"] = "exact",
+    unit_classes: int = 0,
 ) -> RationaleModel:
     """The papers' GRU model over a frozen table of word vectors whose row 0 is zeros.
 
     units: per direction (the papers' hidden_dim is twice that). shared: one GRU for both. padding:
     'exact' keeps padding out of everything; 'release' does as the authors' code did, for replaying
     its runs: the recurrence runs through padding and the extractor may select it, only the maximum
-    leaves it out.
+    leaves it out. unit_classes: see `RationaleModel.unit_classes`; 0: one score.
     """
     features = table.shape[1]
-    extractor = GRUExtractor(units, features, dropout_rate)
+    extractor = GRUExtractor(units, features, dropout_rate, unit_classes)
     predictor = GRUPredictor(units, features, classes, dropout_rate)
 
     def selectable(batch: Batch) -> Float[Array, "b t"]:
@@ -253,12 +287,32 @@ def gru_text_model(
     ) -> Float[Array, "b t"]:
         variables = {"params": of_group(params, "extractor")}
         scores: Any = extractor.apply(variables, encoded, batch.row, key, method="score")
-        return scores.T
+        return jnp.swapaxes(scores, 0, 1)
 
     def predict(
         params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
         return predicted(params, batch, tokens(params, "predictor", batch), mask, key)
+
+    def predict_compact(
+        params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
+    ) -> Prediction:
+        short = compacted(batch, mask)
+        return predict(params, short, short.valid, key)
+
+    def attend(
+        params: Params,
+        batch: Batch,
+        scores: Float[Array, "b t"],
+        mask_pads: bool,
+        key: Array | None,
+    ) -> Prediction:
+        variables = {"params": of_group(params, "predictor")}
+        weights = soft_attention(scores, batch.valid, mask_pads=mask_pads).T
+        x: Any = vectors(params, batch).transpose(1, 2, 0)
+        read = (x, selectable(batch).T, weights, batch.row, key)
+        found: Any = predictor.apply(variables, *read, method="attend")
+        return found
 
     def predict_vectors(
         params: Params,
@@ -281,7 +335,14 @@ def gru_text_model(
         found: Any = predictor.apply(variables, *seen, batch.row, key, twice)
         return found
 
-    prepares = prepare if native.suits(given["embedding"]["table"]) else None
+    def of_unit_classes(number: int) -> RationaleModel:
+        sizes = {"units": units, "classes": classes, "dropout_rate": dropout_rate}
+        same: Any = {"shared": shared, "padding": padding}
+        return gru_text_model(table, **sizes, **same, unit_classes=number)
+
+    # Prepared words are scored by one head.
+    one_head = native.suits(given["embedding"]["table"]) and not unit_classes
+    prepares = prepare if one_head else None
     return RationaleModel(
         init,
         encode,
@@ -298,4 +359,17 @@ def gru_text_model(
             predict=predict_vectors,
             by_unit=lambda batch, values: values * batch.valid,
         ),
+        predict_compact=predict_compact,
+        attend=attend,
+        unit_classes=of_unit_classes,
     )
+
+
+def compacted(batch: Batch, mask: Float[Array, "b t"]) -> Batch:
+    """The texts that the selected tokens make by themselves."""
+    kept = (mask > 0) & (batch.valid > 0)
+    order = jnp.argsort(~kept, axis=1, stable=True)
+    length = kept.sum(1, dtype=batch.length.dtype)
+    tokens = jnp.take_along_axis(batch.tokens, order, axis=1)
+    short = batch._replace(length=length)
+    return short._replace(tokens=tokens * (short.valid > 0))

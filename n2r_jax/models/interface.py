@@ -77,3 +77,12 @@ class RationaleModel:
     choices: int = 1
     """Rows of a question: where there are several, `predict` gives each the logits of all, and
     `from_vectors` but its own (`multiple_choice`)."""
+    predict_compact: Callable[[Params, Batch, Array, Array | None], Prediction] | None = None
+    """`predict` of the text that the selected units make by themselves: the others never stood in
+    it. For metrics; the mask gets no gradient that means anything."""
+    attend: Callable[[Params, Batch, Array, bool, Array | None], Prediction] | None = None
+    """(params, batch, scores [B, T], mask_pads, key) -> what the predictor makes of the whole text
+    when its states are averaged by `soft_attention` of the scores (A2R)."""
+    unit_classes: Callable[[int], RationaleModel] | None = None
+    """(classes) -> the same model whose `score` gives every unit a logit a class [B, T, classes],
+    in place of one score (L2E)."""

@@ -39,6 +39,8 @@ from n2r_jax.models.interface import (
     Prediction,
     RationaleModel,
 )
+from n2r_jax.models.mlp import Mlp, Shape
+from n2r_jax.models.soft_attention import soft_attention
 
 Masking = Literal["zeroed", "attention", "compaction"]
 Pooling = Literal["pooler", "max"]
@@ -69,6 +71,10 @@ class TransformerText:
     """The lowest so many parts of an encoder get no gradient: 1 the embeddings, 2 layer_0 too."""
     pretrained: Callable[[], EncoderParams] | None = None
     """Reads what both encoders start from; None: random parameters."""
+    score_head: Shape | None = None
+    """The extractor's head: hidden layers of an MLP; None: a linear one."""
+    unit_classes: int = 0
+    """Logits of a word by `score`, on a last axis; 0: one score, and no such axis."""
 
     def model(self) -> RationaleModel:
         """The pure functions. Features are shared by updates where the encoder drops nothing."""
@@ -86,6 +92,9 @@ class TransformerText:
             from_vectors=FromVectors(
                 self.vectors, self.baseline, self.predict_vectors, sum_of_pieces
             ),
+            predict_compact=dataclasses.replace(self, masking="compaction").predict,
+            attend=self.attend,
+            unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
         )
 
     def init(self, key: Array, batch: Batch) -> Params:
@@ -114,20 +123,48 @@ class TransformerText:
 
     def score(
         self, params: Params, features: Features, batch: Batch, key: Array | None
-    ) -> Float[Array, "b t"]:
-        """Score of every word: logit selected minus logit not selected."""
+    ) -> Float[Array, "b t"] | Float[Array, "b t c"]:
+        """Score of every word: logit selected minus logit not selected; see `unit_classes`."""
         for_encoder, for_head = _two(key)
         states = self._states(params, batch, for_encoder) if self.encoder_drops else features
         kept = drop(states.astype(jnp.float32), for_head, batch.row, self.dropout_rate)
         variables = {"params": params["extractor"]["head"]}
         of_piece: Any = self._scorer.apply(variables, kept)
-        return word_scores(of_piece[..., 0], _pieces(batch), batch.tokens, self.word_score)
+
+        def of_words(of_piece: Float[Array, "b p"]) -> Float[Array, "b t"]:
+            return word_scores(of_piece, _pieces(batch), batch.tokens, self.word_score)
+
+        if not self.unit_classes:
+            return of_words(of_piece[..., 0])
+        return jax.vmap(of_words, in_axes=-1, out_axes=-1)(of_piece)
 
     def predict(
         self, params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
     ) -> Prediction:
         """Logits and Enc(Z) from the selected words alone."""
         return self._predict(self.predictor, params, batch, self.vectors(params, batch), mask, key)
+
+    def attend(
+        self,
+        params: Params,
+        batch: Batch,
+        scores: Float[Array, "b t"],
+        mask_pads: bool,
+        key: Array | None,
+    ) -> Prediction:
+        """Logits from all pieces' states, averaged by the softmax of their words' scores.
+
+        Special pieces belong to no word: they count among the pads.
+        """
+        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        for_encoder, for_head = _two(key)
+        vectors = self.vectors(params, batch)
+        read = (vectors, pieces.visible, pieces.segment, batch.row, for_encoder)
+        states = self.predictor.encode(encoder, *read).states.astype(jnp.float32)
+        of_piece = jnp.take_along_axis(scores, jnp.maximum(pieces.word, 0), axis=1)
+        of_a_word = (pieces.word >= 0) & (pieces.visible > 0)
+        weights = soft_attention(of_piece, of_a_word, mask_pads=mask_pads)
+        return self._classified(params, jnp.einsum("bp,bph->bh", weights, states), batch, for_head)
 
     def vectors(self, params: Params, batch: Batch) -> Float[Array, "b p e"]:
         """Word vectors of the pieces that the predictor reads."""
@@ -168,15 +205,20 @@ class TransformerText:
         for_encoder, for_head = _two(key)
         vectors, visible, segments = self._shown(vectors, piece_mask(mask, pieces), pieces)
         encoded = predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
-        pooled = self._pool(encoded, visible)
-        kept = drop(pooled[:, None], for_head, batch.row, self.dropout_rate)[:, 0]
+        return self._classified(params, self._pool(encoded, visible), batch, for_head)
+
+    def _classified(
+        self, params: Params, pooled: Float[Array, "b h"], batch: Batch, key: Array | None
+    ) -> Prediction:
+        kept = drop(pooled[:, None], key, batch.row, self.dropout_rate)[:, 0]
         variables = {"params": params["predictor"]["head"]}
         logits: Any = self._classifier.apply(variables, kept)
         return Prediction(logits, pooled)
 
     @property
-    def _scorer(self) -> Dense:
-        return Dense(self.extractor.hidden_size, 1)
+    def _scorer(self) -> Dense | Mlp:
+        width, outputs = self.extractor.hidden_size, self.unit_classes or 1
+        return Mlp(self.score_head, width, outputs) if self.score_head else Dense(width, outputs)
 
     @property
     def _classifier(self) -> Dense:

@@ -46,8 +46,13 @@ def batch():
     return Batch(*(jnp.asarray(a) for a in arrays))
 
 
+def stages(name, model, **switches):
+    made = METHODS[name](model, Settings(OBJECTIVE, **switches))
+    return made if isinstance(made, tuple) else (made,)
+
+
 def build(name, model, **switches):
-    method = METHODS[name](model, Settings(OBJECTIVE, **switches))
+    method = stages(name, model, **switches)[-1]
     return method, {group: optax.adam(1e-2) for group in method.trained}
 
 

@@ -19,7 +19,9 @@ from n2r_jax.errors import UserError
 from n2r_jax.methods.base import Method, Metrics, Update
 from n2r_jax.methods.unirex.passes import masked_logits
 from n2r_jax.methods.updates import BOTH, Settings
+from n2r_jax.models.encoders.layers import split_key
 from n2r_jax.models.interface import Features, Params, RationaleModel
+from n2r_jax.objectives.divergences import agreement_loss
 from n2r_jax.objectives.faithfulness import (
     comprehensiveness_loss,
     comprehensiveness_sums,
@@ -40,25 +42,36 @@ def extractor_method(
     """
 
     def build(model: RationaleModel, settings: Settings) -> Method:
-        if bool(model.shared) != shared:
-            wanted = "one encoder for both" if shared else "two encoders"
-            raise UserError(
-                f"config.method {name!r} is of {wanted}; set config.encoder.shared={shared}"
-            )
+        check_encoders(name, model, shared=shared)
         unirex = settings.unirex.only(terms)
         update = joint_update(model, unirex, settings.objective.lambda_cross_entropy)
-        select = select_top_share(model, settings.objective.sparsity)
-        gold = unirex.weight_plausibility > 0
-        return Method(name, model, (update,), select, predicts_from_all=True, needs_gold=gold)
+        return Method(
+            name,
+            model,
+            (update,),
+            select_top_share(model, settings.objective.sparsity),
+            predicts_from_all=True,
+            needs_gold=unirex.weight_plausibility > 0,
+            dropout=settings.compat.dropout,
+        )
 
     return build
+
+
+def check_encoders(name: str, model: RationaleModel, *, shared: bool) -> None:
+    """Raise UserError unless extractor and predictor share an encoder, or do not, as asked."""
+    if bool(model.shared) != shared:
+        wanted = "one encoder for both" if shared else "two encoders"
+        raise UserError(
+            f"config.method {name!r} is of {wanted}; set config.encoder.shared={shared}"
+        )
 
 
 def joint_update(model: RationaleModel, unirex: UnirexObjective, weight_task: float) -> Update:
     """Extractor and predictor in one step on the sum of all terms that have a weight."""
 
-    def sums(params: Params, features: Features, batch: Batch, key: Array) -> Sums:
-        for_scores, for_predictor = jax.random.split(key)
+    def sums(params: Params, features: Features, batch: Batch, key: Array | None) -> Sums:
+        for_scores, for_predictor = split_key(key, 2)
         scores = model.score(params, features, batch, for_scores)
         return rationale_terms(model, unirex, params, batch, scores, for_predictor)
 
@@ -81,18 +94,22 @@ def rationale_terms(
         sums |= comprehensiveness_sums(faithfulness, full, without, label, weight)
     if alone is not None:
         sums |= sufficiency_sums(faithfulness, full, alone, label, weight)
-    if unirex.weight_plausibility:
-        valid, annotated = batch.valid, batch.annotated
-        gold = batch.rationale.astype(scores.dtype)
-        objective = unirex.plausibility
-        sums |= plausibility_sums(objective, scores, gold, valid, annotated, weight)
-    return sums
+    return sums | plausibility_terms(unirex, batch, scores)
+
+
+def plausibility_terms(unirex: UnirexObjective, batch: Batch, scores: Float[Array, "b t"]) -> Sums:
+    """Sums behind plausibility; none where it has no weight."""
+    if not unirex.weight_plausibility:
+        return {}
+    gold = batch.rationale.astype(scores.dtype)
+    seen = (batch.valid, batch.annotated, batch.weight)
+    return plausibility_sums(unirex.plausibility, scores, gold, *seen)
 
 
 def loss_of_terms(
     unirex: UnirexObjective, weight_task: float
 ) -> Callable[[Sums], tuple[Array, Metrics]]:
-    """The loss of the sums of `rationale_terms`, and each term as a metric."""
+    """The loss of the sums of all terms that have a weight, and each term as a metric."""
 
     def loss(sums: Sums) -> tuple[Array, Metrics]:
         inputs = sums["inputs"]
@@ -105,6 +122,7 @@ def loss_of_terms(
             ("comprehensiveness", unirex.weight_comprehensiveness, comprehensiveness_loss),
             ("sufficiency", unirex.weight_sufficiency, sufficiency_loss),
             ("plausibility", unirex.weight_plausibility, _plausibility(unirex)),
+            ("agreement", unirex.weight_agreement, agreement_loss),
         ):
             if weight:
                 term = value(sums)

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from n2r_jax.compat import Compat
 from n2r_jax.methods import METHODS, Settings, rationalize
 from n2r_jax.methods.unirex.attributed import attribution_scores
 from n2r_jax.objectives.unirex import UnirexObjective
@@ -24,8 +25,9 @@ def annotated(batch):
     return batch._replace(rationale=(batch.tokens % 2) * (batch.valid > 0), annotated=batch.weight)
 
 
-def build(name, model, **changes):
-    return METHODS[name](model, Settings(OBJECTIVE, unirex=UnirexObjective(k=(50,), **changes)))
+def build(name, model, compat=None, **changes):
+    unirex = UnirexObjective(k=(50,), **changes)
+    return METHODS[name](model, Settings(OBJECTIVE, unirex=unirex, compat=compat or Compat()))
 
 
 @pytest.mark.parametrize("name", POST_HOC)
@@ -41,7 +43,7 @@ def test_a_classifier_is_explained_after_it_was_trained(name):
 
 def test_on_a_gru_gradients_rank_words_as_differences_do(model, batch):
     params = model.init(jax.random.key(0), batch)
-    score = attribution_scores(model, "input_x_gradient", UNIREX)
+    score = attribution_scores(model, "input_x_gradient", Settings(OBJECTIVE, unirex=UNIREX))
     chosen = jnp.zeros(len(batch.length), jnp.int32)
     scores = jax.jit(lambda b: score(params, b, chosen))(batch)
 
@@ -83,7 +85,7 @@ def test_to_first_order_plausibility_reaches_the_word_vectors_alone():
 def test_to_second_order_it_reaches_the_layers():
     batch, zero = annotated(pieces_batch()), {"weight_comprehensiveness": 0.0}
     zero["weight_sufficiency"] = 0.0
-    second = {"aa_grad": "second_order", "steps": 1} | zero
+    second = {"compat": Compat(aa_grad="second_order"), "steps": 1} | zero
     with_it, _ = gradients(build("aa_fp", text_model(), weight_plausibility=1.0, **second), batch)
     without, _ = gradients(build("aa_fp", text_model(), weight_plausibility=0.0, **zero), batch)
     layer = [g["predictor"]["encoder"]["layer_0"] for g in (with_it, without)]
