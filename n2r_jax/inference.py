@@ -23,7 +23,7 @@ from n2r_jax.model_directory import ModelDirectory
 from n2r_jax.models.interface import Params
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel, prepared
-from n2r_jax.training.checkpoints import Checkpoints
+from n2r_jax.training.checkpoints import newest_of
 from n2r_jax.training.state import state_shapes
 
 logger = logging.getLogger(__name__)
@@ -122,21 +122,17 @@ class TrainedRun:
         answers = (("a",),) * self.choices if self.choices > 1 else ()
         example = self.encode([Record("", ("a",), 0, choices=answers)]).batch([], self.choices, 8)
         state = state_shapes(self.method, optimizers, example)
-        wanted = {group: state.params[group] for group in self.method.trained}
+        wanted = {group: state.params[group] for group in self.method.groups}
         given = self.method.model.given
         if isinstance(self.run, ModelDirectory):
             params = self.run.read_params(wanted)
             return *self.run.checkpoint, parallel.replicate(params | given)
-        for kind in ("best", "latest") if which == "best" else ("latest",):
-            directory = self.run.path / kind
-            if not directory.exists():
-                continue
-            with Checkpoints(directory, read_only=True) as checkpoints:
-                found = checkpoints.restore(state._replace(params=wanted))
-            if found is not None:
-                step, restored, _ = found
-                return kind, step, parallel.replicate(restored.params | given)
-        raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
+        kinds: tuple[Which, ...] = ("best", "latest") if which == "best" else ("latest",)
+        found = newest_of(self.run.path, kinds, state._replace(params=wanted))
+        if found is None:
+            raise UserError(f"{self.run.path} has no checkpoint yet; train it first")
+        kind, step, restored = found
+        return kind, step, parallel.replicate(restored.params | given)
 
     @property
     def limits(self) -> dict[str, Any]:

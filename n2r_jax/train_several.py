@@ -34,6 +34,7 @@ from n2r_jax.training.metrics import MetricWriter
 from n2r_jax.training.run import Progress, Run
 from n2r_jax.training.several import Several
 from n2r_jax.training.state import Optimizers, TrainState, create_state, state_shapes
+from n2r_jax.training.step import with_dropout_as
 
 
 class Opened(NamedTuple):
@@ -68,13 +69,14 @@ def train_several(config: ConfigDict, workdir: str, launched: float | None = Non
         states, progress = _restore(opened, shapes)
         runs = _runs(opened, progress, frozen, stack, launched or time.time())
         together = _together(members, states, runs, frozen)
-        program = _program(config, opened, frozen)
+        goes_on = [run.progress.step for run in runs if not run.is_over()]
+        program = _program(config, opened, frozen, min(goes_on, default=0))
         keys = [single.evaluation_key(member.config) for member in members]
         loop = Loop(program, runs, single.make_evaluate(first, keys))
         together = loop.run(parallel.replicate(together), _batches(opened, runs))
     for o, run in zip(opened, runs, strict=True):
         print(f"{o.member.name}: ", end="")
-        single.conclude(run.progress, o.member.config, o.directory)
+        single.conclude(run.progress, run.plan, o.directory)
     return together
 
 
@@ -165,9 +167,13 @@ def _together(
     return Several(several.stack(states, frozen), values, active)
 
 
-def _program(config: ConfigDict, opened: Sequence[Opened], frozen: tuple[str, ...]) -> Program:
-    model = opened[0].setup.method.model
-    steps = assemble.schedule_steps(config, opened[0].setup.batches)
+def _program(
+    config: ConfigDict, opened: Sequence[Opened], frozen: tuple[str, ...], done: int
+) -> Program:
+    """The step of all runs and the way to each. done: steps that those which go on have taken."""
+    setup = opened[0].setup
+    model, plan = setup.model, setup.plan
+    steps = assemble.schedule_steps(config, setup.batches)
 
     def build(values: Mapping[str, Any]) -> tuple[Method, Optimizers]:
         varied = {name: value for name, value in values.items() if name != "learning_rate"}
@@ -180,9 +186,12 @@ def _program(config: ConfigDict, opened: Sequence[Opened], frozen: tuple[str, ..
         active[run] = False
         return together._replace(active=jnp.asarray(active))
 
-    body = several.make_several_step(build, frozen, parallel.all_sum)
+    def make(dropout: bool) -> Callable[[Any, Batch], Any]:
+        body = several.make_several_step(build, frozen, parallel.all_sum, dropout=dropout)
+        return parallel.data_parallel(body, donate=True)
+
     return Program(
-        parallel.data_parallel(body, donate=True),
+        with_dropout_as(setup.method, make, plan.steps_per_epoch, done),
         take=lambda together, run: several.take(together.state, run, frozen),
         metrics_of=lambda metrics, run: jax.tree.map(lambda leaf: leaf[run], metrics),
         retire=retire,

@@ -14,6 +14,7 @@ from n2r_jax.export.target import new_folder
 from n2r_jax.inference import TrainedRun, Which
 from n2r_jax.model_directory import write_model
 from n2r_jax.training import parallel
+from n2r_jax.training.metrics import read_metrics
 
 
 def export_model(trained: TrainedRun, out: str | Path) -> list[Path]:
@@ -24,7 +25,7 @@ def export_model(trained: TrainedRun, out: str | Path) -> list[Path]:
     path = Path(out)
     if path.exists() or path.is_symlink():
         raise UserError(f"{path} exists already; name another --out")
-    params = {group: trained.params[group] for group in trained.method.trained}
+    params = {group: trained.params[group] for group in trained.method.groups}
     with new_folder(path) as folder:
         write_model(
             folder,
@@ -60,22 +61,13 @@ def read_scores(trained: TrainedRun) -> Scores:
     origin = (test or {}).get("origin", {})
     if origin.get("checkpoint") != f"{trained.which} (step {trained.step})":
         test = None
-    return Scores(_dev_scores(trained.run.path / "metrics.jsonl", trained.step), test)
+    return Scores(_dev_scores(trained.run.path, trained.step), test)
 
 
-def _dev_scores(path: Path, step: int) -> dict[str, float] | None:
+def _dev_scores(run: Path, step: int) -> dict[str, float] | None:
     """The dev line of a step; None where there is none."""
-    if not path.exists():
-        return None
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            line = json.loads(text)
-        except ValueError as error:
-            mend = "go on with the run, which writes it anew"
-            raise DataError("is cut", file=path, line=number, mend=mend) from error
-        if line["split"] == "dev" and line["step"] == step:
-            return line
-    return None
+    own = (line for line in read_metrics(run) if line["split"] == "dev")
+    return next((line for line in own if line["step"] == step), None)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -11,11 +11,12 @@ import contextlib
 import json
 import logging
 import os
+import pathlib
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ from n2r_jax.errors import UserError
 
 logger = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
+Kind = Literal["best", "latest"]
 
 
 class Checkpoints:
@@ -131,6 +133,24 @@ class Checkpoints:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def newest_of(
+    folder: pathlib.Path, kinds: Sequence[Kind], template: Any
+) -> tuple[Kind, int, Any] | None:
+    """(kind, step, tree) of the first of the kinds ('best', 'latest') that has a checkpoint.
+
+    Raises what `Checkpoints.restore` raises.
+    """
+    for kind in kinds:
+        if not (folder / kind).exists():
+            continue
+        with Checkpoints(folder / kind, read_only=True) as checkpoints:
+            found = checkpoints.restore(template)
+        if found is not None:
+            step, tree, _ = found
+            return kind, step, tree
+    return None
 
 
 class _Manager(ocp.CheckpointManager):

@@ -49,7 +49,7 @@ def make_evaluate_step(method: Method) -> EvaluateFn:
             }
         )
         inputs = total["inputs"]
-        return {
+        return _judged(method, params, batch) | {
             "accuracy": (total["correct"], inputs),
             "cross_entropy": (total["cross_entropy"], inputs),
             "norm": (total["norm"], inputs),
@@ -60,6 +60,15 @@ def make_evaluate_step(method: Method) -> EvaluateFn:
         }
 
     return parallel.data_parallel(body, donate=False)
+
+
+def _judged(method: Method, params: Params, batch: Batch) -> Metrics:
+    """The losses of the method's judge, which is an update, without noise."""
+    if method.judge is None:
+        return {}
+    sums = method.judge.sums(params, method.model.encode(params, batch), batch, None)
+    _, found = method.judge.loss(parallel.all_sum(sums))
+    return {name: value for name, value in found.items() if name.startswith("loss/")}
 
 
 def evaluate_batches(

@@ -32,6 +32,7 @@ class Totals:
 def read_metrics(directory: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl, none where there is no such file.
 
+    Of a run in stages those of the last one that was begun, which alone is like other runs.
     Raises DataError for a line that was cut short.
     """
     path, found = pathlib.Path(directory) / "metrics.jsonl", []
@@ -43,7 +44,8 @@ def read_metrics(directory: str | os.PathLike[str]) -> list[dict[str, Any]]:
         except ValueError as error:
             mend = "go on with the run, which writes it anew"
             raise DataError("is cut", file=path, line=number, mend=mend) from error
-    return found
+    last = max((line.get("stage", 0) for line in found), default=0)
+    return [line for line in found if line.get("stage", 0) == last]
 
 
 class MetricWriter:
@@ -53,24 +55,37 @@ class MetricWriter:
     same file as one that was not. Speeds go to TensorBoard alone.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], *, resume_after: int | None):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        resume_after: int | None,
+        stage: int | None = None,
+        events: str | os.PathLike[str] | None = None,
+    ):
+        """stage: which one of a run of several, whose steps are counted anew; its lines say it.
+
+        events: folder of the events; default: the run's.
+        """
         from tensorboardX import SummaryWriter
 
         self.path = pathlib.Path(directory) / "metrics.jsonl"
+        self.stage = {} if stage is None else {"stage": stage}
         if resume_after is not None:
-            self._forget_after(resume_after)
+            self._forget_after((stage or 0, resume_after))
         self._file = self.path.open("a", encoding="utf-8")
         purge = None if resume_after is None else resume_after + 1
-        self._board = SummaryWriter(os.fspath(directory), purge_step=purge)
+        self._board = SummaryWriter(os.fspath(events or directory), purge_step=purge)
 
-    def _forget_after(self, step: int) -> None:
+    def _forget_after(self, last: tuple[int, int]) -> None:
         """Drop the lines of steps that will be run again, and a line cut short by a kill."""
         if not self.path.exists():
             return
         kept = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                if json.loads(line)["step"] <= step:
+                found = json.loads(line)
+                if (found.get("stage", 0), found["step"]) <= last:
                     kept.append(line + "\n")
             except (ValueError, KeyError):
                 continue
@@ -79,8 +94,8 @@ class MetricWriter:
         partial.replace(self.path)
 
     def write(self, step: int, epoch: int, split: str, values: Mapping[str, float]) -> None:
-        """One line: {"step", "epoch", "split", and the values by name}."""
-        line = {"step": step, "epoch": epoch, "split": split, **values}
+        """One line: {"stage" of several, "step", "epoch", "split", and the values by name}."""
+        line = {**self.stage, "step": step, "epoch": epoch, "split": split, **values}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         self.write_speed(step, {f"{split}/{name}": value for name, value in values.items()})

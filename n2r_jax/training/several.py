@@ -36,7 +36,12 @@ class Several(NamedTuple):
 
 
 def make_several_step(
-    build: BuildFn, frozen: tuple[str, ...], all_sum: AllSum, *, at_once: bool | None = None
+    build: BuildFn,
+    frozen: tuple[str, ...],
+    all_sum: AllSum,
+    *,
+    at_once: bool | None = None,
+    dropout: bool = True,
 ) -> Callable[[Several, Batch], tuple[Several, Metrics]]:
     """One training iteration of every run; batch and metrics have the runs as leading axis.
 
@@ -48,7 +53,8 @@ def make_several_step(
     def one(
         state: TrainState, values: Mapping[str, Array], active: Array, batch: Batch
     ) -> tuple[TrainState, Metrics]:
-        moved, metrics = make_train_step(*build(values), all_sum)(state, batch)
+        step_one = make_train_step(*build(values), all_sum, dropout=dropout)
+        moved, metrics = step_one(state, batch)
 
         def choose(new: Array, old: Array) -> Array:
             return jnp.where(active, new, old)

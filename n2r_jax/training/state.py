@@ -45,7 +45,7 @@ def _state(
     for_params, for_noise = jax.random.split(jax.random.key(seed))
     made = init(for_params, example)
     # What nothing trains and nobody gives, like a classifier's extractor, is not there at all.
-    params = {g: made[g] for g in made if g in method.trained or g in method.model.given}
+    params = {g: made[g] for g in made if g in method.groups or g in method.model.given}
     fresh: Any = {group: jax.jit(optimizers[group].init) for group in method.trained}
     optimizer = {group: fresh[group](params[group]) for group in method.trained}
     return TrainState(jnp.zeros((), jnp.int32), for_noise, params, optimizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,11 +29,14 @@ class Encoded(NamedTuple):
     pull_back: Callable[[Features], tuple[Params]]
 
 
-def make_train_step(method: Method, optimizers: Optimizers, all_sum: AllSum) -> StepFn:
+def make_train_step(
+    method: Method, optimizers: Optimizers, all_sum: AllSum, *, dropout: bool = True
+) -> StepFn:
     """One training iteration: every update of the method, each on what the one before left.
 
     The encoder runs again only after an update that moved it, so in the paper's order of N2R one
     pass serves both updates: the noise and the dropout come after it and are fresh each time.
+    dropout: False gives the updates no key, which methods that draw a mask cannot do without.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -41,7 +45,8 @@ def make_train_step(method: Method, optimizers: Optimizers, all_sum: AllSum) -> 
         for index, update in enumerate(method.updates):
             if encoded is None:
                 encoded = encode(method, state.params, batch)
-            key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), index)
+            drawn = jax.random.fold_in(jax.random.fold_in(state.key, state.step), index)
+            key = drawn if dropout else None
             gradients, found = update_gradients(
                 method, update, state.params, encoded, batch, key, all_sum
             )
@@ -52,6 +57,19 @@ def make_train_step(method: Method, optimizers: Optimizers, all_sum: AllSum) -> 
         return state._replace(step=state.step + 1), metrics
 
     return train_step
+
+
+def with_dropout_as(
+    method: Method, make: Callable[[bool], Callable[[Any, Batch], Any]], per_epoch: int, step: int
+) -> Callable[[Any, Batch], Any]:
+    """A step that has dropout when the method says: always, never, or at the start of an epoch.
+
+    make: (whether it drops) -> a compiled step. step: how many are done.
+    """
+    if method.dropout != "authors":
+        return make(method.dropout == "on")
+    first, others, count = make(True), make(False), itertools.count(step)
+    return lambda state, batch: (others if next(count) % per_epoch else first)(state, batch)
 
 
 def encode(method: Method, params: Params, batch: Batch) -> Encoded:
@@ -69,7 +87,7 @@ def update_gradients(
     params: Params,
     encoded: Encoded,
     batch: Batch,
-    key: Array,
+    key: Array | None,
     all_sum: AllSum,
 ) -> tuple[Params, Metrics]:
     """Gradients of an update's loss by trained group, and its metrics, over the global batch.

@@ -23,7 +23,7 @@ def test_a_name_says_width_and_hidden_layers(name, linears):
 def test_it_is_linear_layers_with_relu_between_them():
     mlp, x = Mlp(mlp_shape("mlp-5-1", "head", otherwise="linear"), 3, 2), jnp.ones((4, 3)) * 2
     params = mlp.init(jax.random.key(1), x)["params"]
-    first, second = params["linear_0"], params["linear_1"]
+    first, second = (jax.tree.map(np.asarray, params[f"linear_{i}"]) for i in (0, 1))
     hidden = np.maximum(np.asarray(x) @ first["kernel"] + first["bias"], 0)
     found = mlp.apply({"params": params}, x)
     np.testing.assert_allclose(found, hidden @ second["kernel"] + second["bias"], atol=1e-6)

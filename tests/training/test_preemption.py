@@ -21,11 +21,11 @@ MAIN = ("-m", "n2r_jax.main")
 SIGNALLED_BEFORE_THE_FIRST_STEP = (
     "-c",
     "import signal; from n2r_jax import main; import n2r_jax.train as t\n"
-    "prepare = t.prepare\n"
+    "prepare = t.prepare_stages\n"
     "def signalled(*arguments):\n"
     "    signal.raise_signal(signal.SIGTERM)\n"
     "    return prepare(*arguments)\n"
-    "t.prepare = signalled\n"
+    "t.prepare_stages = signalled\n"
     "main.run()",
 )
 
