@@ -102,13 +102,15 @@ def _unirex() -> ConfigDict:
             "gold_percent": 100.0,  # of train keeps its gold rationale (gamma); 100: as it is
             "gold_beta": 2.0,  # below 100 %: 1 / beta of every batch is drawn from these
             "gold_seed": 0,  # of which texts they are, apart from `seed`
-            "gold_schedule": "true_steps",  # or authors: the rate is 0 in mid-training, as theirs
         }
     )
 
 
 def _compat() -> ConfigDict:
-    """Where UNIREX's paper, its release and what is right differ; see n2r_jax/compat.py."""
+    """Where UNIREX's paper, its release and what is right differ; see n2r_jax/compat.py.
+
+    Those of the data are with the data: movies_alignment, polarity_sampling.
+    """
     return ConfigDict(
         {
             "aa_grad": "first_order",  # or second_order: attributions are differentiated through
@@ -120,9 +122,9 @@ def _compat() -> ConfigDict:
             "a2r_p2_ce": False,  # True: its second predictor learns the task too
             "fresh_plaus": "authors",  # what FRESH ranks units by: scores, or binary
             "spp_faithfulness": "empty",  # of FRESH and A2R; or complement, as of all others
+            "gold_schedule": "true_steps",  # or authors: the rate is 0 in mid-training, as theirs
             "faith_eval_input": "compact",  # metrics take tokens out; mask: hide them
-            "aopc_denominator": "k_plus_1",  # of the AOPC that is given first; or k
-            "token_f1": "macro",  # the one that is given first; or positive
+            "aopc_denominator": "k_plus_1",  # of what a report calls aopc; or k (it has both)
         }
     )
 

@@ -72,11 +72,16 @@ def make_stages(
         temperature=chosen.temperature,
         omega_in_update_1=chosen.omega_in_update_1,
         predictor_coasts=chosen.predictor_coasts,
-        unirex=make_unirex(config.unirex, config.compat.kl_per_class),
-        compat=Compat(**config.compat),
+        unirex=make_unirex(config.unirex, make_compat(config).kl_per_class),
+        compat=make_compat(config),
     )
     made = METHODS[config.method](model, settings)
     return made if isinstance(made, tuple) else (made,)
+
+
+def make_compat(config: Any) -> Compat:
+    """The switches of UNIREX; runs of old have none, nor a method that looks at them."""
+    return Compat(**config.get("compat", {}))
 
 
 def make_unirex(chosen: Any, kl_per_class: bool) -> UnirexObjective:
@@ -165,7 +170,7 @@ def make_train_batches(
 
 def schedule_steps(config: Any, batches: Batches) -> int:
     """Training steps that a schedule of the learning rate is made for."""
-    if isinstance(batches, GoldBatches) and config.unirex.gold_schedule == "authors":
+    if isinstance(batches, GoldBatches) and config.compat.gold_schedule == "authors":
         counts = (len(batches.indices), len(batches.gold), batches.batch_size)
         return authors_schedule_steps(*counts, batches.epochs)
     return batches.epochs * batches.per_epoch

@@ -39,7 +39,6 @@ CHOICES = {
     "encoder.pooling": ("pooler", "max"),
     "encoder.word_score": ("first", "mean", "max"),
     "encoder.dtype": ("float32", "bfloat16"),
-    "unirex.gold_schedule": ("true_steps", "authors"),
 }
 INTEGERS = {"batching.buckets": None, "data.sizes": 3}
 """Tuples of integers, and how many there must be (None: any number)."""

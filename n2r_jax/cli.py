@@ -59,6 +59,11 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="also comprehensiveness and sufficiency (12 more passes)",
     )
+    evaluate.add_argument(
+        "--removal",
+        choices=("compact", "mask"),
+        help="tokens are taken out for that, or hidden; default: the run's compat.faith_eval_input",
+    )
     evaluate.set_defaults(command=_evaluate)
 
 
@@ -217,6 +222,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         which=arguments.checkpoint,
         sample_seed=arguments.sample,
         faithfulness=arguments.faithfulness,
+        removal=arguments.removal,
     )
 
 

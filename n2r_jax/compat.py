@@ -14,12 +14,17 @@ from n2r_jax.attribution.base import AAGrad
 from n2r_jax.attribution.deep_lift import Rule
 from n2r_jax.choices import one_of
 from n2r_jax.metrics.faithfulness import Denominator
-from n2r_jax.metrics.plausibility import TokenF1
 from n2r_jax.objectives.divergences import Divergence
 
 Dropout = Literal["authors", "on", "off"]
 """authors: in the first batch of every epoch only, as in UNIREX's release, which forgets to go back
 to training mode after it has measured a batch."""
+
+Removal = Literal["compact", "mask"]
+FaithfulTo = Literal["text", "top_k", "rationale"]
+"""text: the prediction of the whole text. top_k, rationale: that of the top k % of its units, or of
+the method's own rationale, besides which nothing was ever seen: so sufficiency is 0, and
+comprehensiveness what the prediction loses when nothing is shown (UNIREX's A2R and FRESH)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +52,13 @@ class Compat:
     spp_faithfulness: Literal["empty", "complement"] = "empty"
     """Faithfulness of methods that select, then predict: of the rationale against nothing
     (release), or as for all others, of the text against its parts."""
-    faith_eval_input: Literal["compact", "mask"] = "compact"
+    gold_schedule: Literal["true_steps", "authors"] = "true_steps"
+    """Of the learning rate with few gold rationales: it falls to 0 at the end, or in the middle,
+    since the release counts too few steps."""
+    faith_eval_input: Removal = "compact"
     """Faithfulness metrics take tokens out (release), or hide them as in training."""
     aopc_denominator: Denominator = "k_plus_1"
-    """Of the AOPC that a report gives first; it holds both."""
-    token_f1: TokenF1 = "macro"
-    """The token F1 that a report gives first; it holds both."""
+    """Of the value that a report calls `aopc`; it has both under names of their own."""
 
     def __post_init__(self):
         for name, kind in typing.get_type_hints(type(self)).items():

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Int32
 from ml_collections import ConfigDict
 
+from n2r_jax import assemble
+from n2r_jax.compat import Removal
 from n2r_jax.data.cache import Cache
 from n2r_jax.data.cached_inputs import cached_texts, open_cache, open_source
 from n2r_jax.data.encoding import EncodedTexts
@@ -111,26 +113,33 @@ def evaluate(
     sample_seed: int | None = None,
     faithfulness: bool = False,
     changes: Mapping[str, Any] | None = None,
+    removal: Removal | None = None,
 ) -> tuple[RationaleReport, dict[str, Any]]:
     """Score a run on a file (default: its config's test split): the report, and where it is from.
 
     Gold beyond the maximum length is invisible, as in the papers. Masks are arg-max unless
     `sample_seed` asks for drawn ones. faithfulness: what the predictor says without the rationale
     and with it alone, too, for the top k % by score of `config.unirex.k` and for the run's masks.
-    changes: as `TrainedRun`'s.
+    changes: as `TrainedRun`'s. removal: whether tokens are taken out for that or hidden; default:
+    as the run's config says.
     """
     found = run_on(TrainedRun(directory, which, changes), data, sample_seed=sample_seed)
     report, outputs = found.report(), found.outputs
     if faithfulness:
         from n2r_jax.faithful import masked_predictor
 
+        trained, compat = found.trained, assemble.make_compat(found.trained.config)
+        removal = removal or compat.faith_eval_input
         section = faithfulness_report(
-            partial(masked_predictor(found.trained), found.texts),
+            partial(masked_predictor(trained, compact=removal == "compact"), found.texts),
             outputs.scores,
             outputs.mask,
             found.valid,
-            found.trained.config.unirex.k,
+            trained.config.unirex.k,
+            faithful_to=trained.method.faithful_to,
+            denominator=compat.aopc_denominator,
         )
+        section["removal"] = removal
         report = dataclasses.replace(report, faithfulness=section)
     return report, found.origin()
 
@@ -153,6 +162,7 @@ def evaluate_command(
     which: Which = "best",
     sample_seed: int | None = None,
     faithfulness: bool = False,
+    removal: Removal | None = None,
 ) -> int:
     """Evaluate, print the tables and write results.json (in the run, or at `out`).
 
@@ -161,7 +171,12 @@ def evaluate_command(
     from rich.console import Console
 
     report, origin = evaluate(
-        directory, data, which=which, sample_seed=sample_seed, faithfulness=faithfulness
+        directory,
+        data,
+        which=which,
+        sample_seed=sample_seed,
+        faithfulness=faithfulness,
+        removal=removal,
     )
     console = Console()
     console.print(

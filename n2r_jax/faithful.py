@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from n2r_jax import assemble
 from n2r_jax.data.batching import Batches
 from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.errors import UserError
 from n2r_jax.inference import TrainedRun
 from n2r_jax.training import parallel
 
@@ -19,13 +20,18 @@ MaskedPredictor = Callable[[EncodedTexts, Shaped[np.ndarray, "n t"]], Float[np.n
 """(texts, mask of 0 and 1 for their tokens) -> probabilities of the classes."""
 
 
-def masked_predictor(trained: TrainedRun) -> MaskedPredictor:
+def masked_predictor(trained: TrainedRun, *, compact: bool = False) -> MaskedPredictor:
     """Return the run's predictor as a function of the mask; make it once, it compiles.
 
+    compact: what the mask leaves out is taken out, and the rest stands together; otherwise it is
+    hidden in its place, as in training. Raises UserError where a model cannot take units out.
     A mask may be wider than the texts, and whatever it says of padding is left out. A mask of
     zeros is a text of which the predictor sees nothing. No dropout, no noise.
     """
-    predict = trained.method.model.predict
+    model = trained.method.model
+    predict = model.predict_compact if compact else model.predict
+    if predict is None:
+        raise UserError("this model cannot take units out; set config.compat.faith_eval_input=mask")
 
     def body(params: Any, batch_and_mask: Any) -> Any:
         batch, mask = batch_and_mask

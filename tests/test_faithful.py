@@ -22,10 +22,14 @@ def predict(trained):
 
 @pytest.fixture(scope="module")
 def texts(trained):
+    return trained.encode(records())
+
+
+def records():
     """Texts of many lengths, more than a batch holds, one longer than the run reads."""
     reviews = Reviews("test", size=19)
-    records = [Record(r.id, r.tokens[: 2 + 3 * (i % 9)], 0) for i, r in enumerate(reviews)]
-    return trained.encode([*records, Record("long", reviews[0].tokens * 3, 0)])
+    several = [Record(r.id, r.tokens[: 2 + 3 * (i % 9)], 0) for i, r in enumerate(reviews)]
+    return [*several, Record("long", reviews[0].tokens * 3, 0)]
 
 
 def valid(texts, width=32):
@@ -55,6 +59,22 @@ def test_padding_and_width_of_the_mask_change_nothing(predict, texts):
     padded = predict(texts, np.pad(valid(texts, 5), ((0, 0), (0, 27))))
     np.testing.assert_array_equal(some, padded)
     assert np.abs(some - whole).max() > 1e-4
+
+
+def test_taken_out_is_as_if_the_other_tokens_had_never_stood_there(trained, texts):
+    outputs = trained.rationalize(texts, sample_seed=3)
+    read = [r.tokens[: trained.config.data.max_length] for r in records()]
+    kept = [
+        tuple(token for token, shown in zip(tokens, mask, strict=False) if shown)
+        for tokens, mask in zip(read, outputs.mask, strict=True)
+    ]
+    some = [i for i, tokens in enumerate(kept) if tokens]
+    short = trained.encode([Record("", kept[i], 0) for i in some])
+    compact, hidden = masked_predictor(trained, compact=True), masked_predictor(trained)
+    found = compact(texts, outputs.mask)
+    np.testing.assert_allclose(found[some], hidden(short, valid(short)), atol=1e-6)
+    assert np.abs(found - hidden(texts, outputs.mask)).max() > 1e-4
+    assert np.isfinite(compact(texts, np.zeros((len(texts), 32)))).all()
 
 
 def test_a_token_outside_the_mask_has_no_say(trained, predict):

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
 
 from n2r_jax import masks
-from n2r_jax.compat import Dropout
+from n2r_jax.compat import Dropout, FaithfulTo
 from n2r_jax.data.batch import Batch
 from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
 from n2r_jax.objectives.rationale import Sums
@@ -27,10 +27,6 @@ Metrics = dict[str, tuple[Array, Array]]
 """Name -> (numerator, denominator): metrics of several steps are merged by adding both."""
 SumsFn = Callable[[Params, Features, Batch, Any], Sums]
 LossFn = Callable[[Sums], tuple[Array, Metrics]]
-FaithfulTo = Literal["text", "top_k", "rationale"]
-"""text: the prediction of the whole text. top_k, rationale: that of the top k % of its units, or of
-the method's own rationale, of which nothing else was ever seen: so sufficiency is 0, and
-comprehensiveness what is left of it when nothing is shown (UNIREX's A2R and FRESH)."""
 
 
 @dataclasses.dataclass(frozen=True)

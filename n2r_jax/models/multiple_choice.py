@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from n2r_jax.data.batch import Batch
-from n2r_jax.models.interface import Params, Prediction, RationaleModel
+from n2r_jax.models.interface import Prediction, RationaleModel
 
 
 def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
@@ -19,13 +19,22 @@ def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
     all rows of a question are masked together, each by its own (UNIREX section 3.3).
     """
 
-    def predict(
-        params: Params, batch: Batch, mask: Float[Array, "b t"], key: Array | None
-    ) -> Prediction:
-        found = model.predict(params, batch, mask, key)
-        return found._replace(logits=logits_of_question(found.logits, choices))
+    def choosing(function: Any) -> Any:
+        def predict(*arguments: Any) -> Prediction:
+            found: Prediction = function(*arguments)
+            return found._replace(logits=logits_of_question(found.logits, choices))
 
-    return dataclasses.replace(model, predict=predict, choices=choices)
+        return function and predict
+
+    unit_classes = model.unit_classes
+    return dataclasses.replace(
+        model,
+        predict=choosing(model.predict),
+        predict_compact=choosing(model.predict_compact),
+        attend=choosing(model.attend),
+        unit_classes=unit_classes and (lambda n: multiple_choice(unit_classes(n), choices)),
+        choices=choices,
+    )
 
 
 def logits_of_question(of_row: Float[Array, "b 1"], choices: int) -> Float[Array, "b {choices}"]:

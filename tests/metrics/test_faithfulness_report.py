@@ -27,9 +27,26 @@ def test_what_the_best_unit_alone_decides():
     assert found["log_odds"]["selected"] == pytest.approx(np.log(0.5 / 0.9))
 
 
+def test_of_a_rationale_that_is_all_there_is_nothing_else_could_suffice():
+    found = faithfulness_report(
+        only_the_first, SCORES, SELECTED, VALID, (20, 60), faithful_to="rationale"
+    )
+    assert found["k"] == [100] and found["sufficiency"]["per_k"] == [0]
+    assert found["comprehensiveness"]["per_k"] == pytest.approx([0.4])
+    assert found["comprehensiveness"]["aopc"] == pytest.approx(0.2)  # half: UNIREX's for FRESH
+    assert "nothing" in found["definitions"]["comprehensiveness"]
+    by_k = faithfulness_report(
+        only_the_first, -SCORES, SELECTED, VALID, (20, 60), faithful_to="top_k", denominator="k"
+    )
+    # The worst unit alone says as much as nothing; of the first text 60 % of the units is no more.
+    assert by_k["comprehensiveness"]["per_k"] == pytest.approx([0, 0])
+    assert by_k["comprehensiveness"]["selected"] == pytest.approx(0.4)
+    assert by_k["comprehensiveness"]["aopc"] == by_k["comprehensiveness"]["aopc_k"]
+
+
 def test_every_score_is_defined():
     found = faithfulness_report(only_the_first, SCORES, SELECTED, VALID, (20,))
-    named = {"aopc_k", "aopc_k_plus_1", "selected", *found.keys()} - {"k", "definitions"}
+    named = {"aopc", "aopc_k", "aopc_k_plus_1", "selected", *found} - {"k", "definitions"}
     assert named == set(DEFINITIONS)
 
 

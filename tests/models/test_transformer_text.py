@@ -100,6 +100,9 @@ def test_compaction_is_the_text_with_the_other_words_left_out():
     predict = jax.jit(lambda batch, mask: model.predict(params, batch, mask, None))
     found, wanted = predict(batch, mask), predict(kept, kept.valid)
     np.testing.assert_allclose(found.logits[0], wanted.logits[0], atol=2e-6)
+    trained_otherwise = text_model(masking="attention").predict_compact
+    again = jax.jit(lambda mask: trained_otherwise(params, batch, mask, None))(mask)
+    np.testing.assert_allclose(again.logits[0], wanted.logits[0], atol=2e-6)
 
 
 def test_compaction_keeps_the_order():

@@ -63,7 +63,10 @@ def _update(model: RationaleModel, settings: Settings) -> Update:
 
     def sums(params: Params, features: Features, batch: Batch, key: Array | None) -> Sums:
         logits = model.score(params, features, batch, key)
-        target = attribution_classes(explain(params, batch), batch.valid)
+        # The units of all of a question's rows are classed together.
+        scores, together = explain(params, batch), (-1, model.choices * batch.tokens.shape[1])
+        classes = attribution_classes(scores.reshape(together), batch.valid.reshape(together))
+        target = classes.reshape(scores.shape)
         return attribution_class_sums(logits, target, batch.valid, batch.weight)
 
     def loss(sums: Sums) -> tuple[Array, Metrics]:
