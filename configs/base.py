@@ -95,7 +95,7 @@ def _unirex() -> ConfigDict:
             "plausibility": "bce",  # or kl, linear, linear_margin
             "plausibility_margin": 0.1,  # of linear_margin
             "steps": 3,  # of integrated gradients
-            "pooling": "sum",  # of attributions over dimensions; or by an MLP: mlp-2048-2 (aa_fp)
+            "attribution_pooling": "sum",  # over dimensions; aa_fp: or an MLP, like mlp-2048-2
             "weight_agreement": 0.5,  # of A2R's two predictors
             "fresh_k": 10,  # FRESH's rationale: the top k % of the teacher's scores
             "passes_at_once": 0,  # masked copies in one pass; 0: all 1 + 2 |k|

@@ -101,7 +101,7 @@ def make_unirex(chosen: Any, kl_per_class: bool) -> UnirexObjective:
         plausibility=PlausibilityObjective(chosen.plausibility, chosen.plausibility_margin),
         weight_agreement=chosen.weight_agreement,
         fresh_k=chosen.fresh_k,
-        pooling=chosen.pooling,
+        attribution_pooling=chosen.attribution_pooling,
         steps=chosen.steps,
         passes_at_once=chosen.passes_at_once,
     )

@@ -31,7 +31,7 @@ ABLATIONS = (
     *rows("aa_f_rand", "aa_f_gold", "aa_f_inv"),
     Variant("aa_f_ig", "aa_f"),
     Variant("aa_fp_sum", "aa_fp"),
-    Variant("aa_fp_mlp", "aa_fp", {"unirex.attribution_pooling": "mlp"}),
+    Variant("aa_fp_mlp", "aa_fp", {"unirex.attribution_pooling": "mlp-2048-2"}),
     *rows("dlm_fp", "slm_fp"),
     Variant("slm_fp_comp", "slm_fp", {"unirex.weight_sufficiency": "0.0"}),
     Variant("slm_fp_suff", "slm_fp", {"unirex.weight_comprehensiveness": "0.0"}),

@@ -32,7 +32,7 @@ class UnirexObjective:
     """Of A2R's two predictors, which takes faithfulness's place."""
     fresh_k: float = 10.0
     """FRESH's rationale is the top k % of its teacher's scores."""
-    pooling: str = "sum"
+    attribution_pooling: str = "sum"
     """Of attributions over their vectors' dimensions; or an MLP's, like 'mlp-2048-2'."""
     steps: int = 3
     """Of integrated gradients, by Gauss-Legendre quadrature."""

@@ -108,7 +108,7 @@ def attribution_scores(
         "deep_lift": {"rule": settings.compat.deeplift},
     }
     own: Any = {"aa_grad": settings.compat.aa_grad} | of_algorithm.get(algorithm, {})
-    shape = mlp_shape(pooling, "config.unirex.pooling", otherwise="sum")
+    shape = mlp_shape(pooling, "config.unirex.attribution_pooling", otherwise="sum")
 
     def score(params: Params, batch: Batch, chosen: Int[Array, " b"]) -> Float[Array, "b t"]:
         of = (algorithm, model, params, batch, batch.valid, chosen)
@@ -159,20 +159,22 @@ def in_unit_interval(
 
 
 def _integrated_and_pooled(model: RationaleModel, settings: Settings) -> ScoreFn:
-    return attribution_scores(model, INTEGRATED, settings, settings.unirex.pooling)
+    return attribution_scores(model, INTEGRATED, settings, settings.unirex.attribution_pooling)
 
 
 def _with_pooler(
     model: RationaleModel, unirex: UnirexObjective
 ) -> tuple[RationaleModel, tuple[str, ...]]:
     """The model with the group of the configured pooling MLP, and that group's name."""
-    shape = mlp_shape(unirex.pooling, "config.unirex.pooling", otherwise="sum")
+    shape = mlp_shape(
+        unirex.attribution_pooling, "config.unirex.attribution_pooling", otherwise="sum"
+    )
     if shape is None:
         return model, ()
     if not unirex.weight_plausibility:
         raise UserError(
-            f"config.unirex.pooling {unirex.pooling!r} learns from plausibility alone; take a "
-            "method that trains it (aa_fp, sgt_p), or sum"
+            f"config.unirex.attribution_pooling {unirex.attribution_pooling!r} learns from "
+            "plausibility alone; take a method that trains it (aa_fp, sgt_p), or sum"
         )
     source = from_vectors(model)
 

@@ -102,7 +102,11 @@ def test_with_one_encoder(term, wanted):
 
 def test_a_pooling_mlp_learns_from_plausibility_and_the_word_vectors_with_it():
     found = reached(
-        "aa_fp", text_model(), annotated(pieces_batch()), "plausibility", pooling="mlp-8-2"
+        "aa_fp",
+        text_model(),
+        annotated(pieces_batch()),
+        "plausibility",
+        attribution_pooling="mlp-8-2",
     )
     assert found == {"pooler/head", "predictor/encoder"}
 

@@ -164,9 +164,13 @@ def test_one_encoder_for_both_is_refused(name):
 
 
 def test_pooling_that_nothing_trains_is_refused(model):
-    wrong = dataclasses.replace(UNIREX, pooling="mlp-8-1")
-    with pytest.raises(UserError, match=r"pooling 'mlp-8-1' learns from plausibility alone"):
+    wrong = dataclasses.replace(UNIREX, attribution_pooling="mlp-8-1")
+    with pytest.raises(
+        UserError, match=r"attribution_pooling 'mlp-8-1' learns from plausibility alone"
+    ):
         METHODS["aa_f"](model, Settings(OBJECTIVE, unirex=wrong))
-    with pytest.raises(UserError, match=r"pooling is 'mlp'; it must be sum, or like mlp-2048-2"):
-        bad = dataclasses.replace(UNIREX, pooling="mlp")
+    with pytest.raises(
+        UserError, match=r"attribution_pooling is 'mlp'; it must be sum, or like mlp-2048-2"
+    ):
+        bad = dataclasses.replace(UNIREX, attribution_pooling="mlp")
         METHODS["aa_fp"](model, Settings(OBJECTIVE, unirex=bad))
