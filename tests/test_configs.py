@@ -13,12 +13,14 @@ from n2r_jax.inputs import WordInputs
 from n2r_jax.presets import describe, switches
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
-SHARED = {"__init__", "base", "corpora", "yelp_hat", "sst", "beer_bert", "movies"}
+SHARED = {"__init__", "base", "corpora", "yelp_hat", "sst", "beer_bert", "movies", "unirex"}
 ROWS = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in SHARED)
 
 
 def load(name, preset="release"):
-    return importlib.import_module(f"configs.{name}").get_config(preset)
+    get_config = importlib.import_module(f"configs.{name}").get_config
+    # UNIREX's take a method in the preset's place, each with one of its own.
+    return get_config() if name.startswith("unirex") else get_config(preset)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -48,6 +50,27 @@ def test_there_is_a_config_for_every_gru_row_of_the_papers_tables():
             assert f"{config.data.name}_{config.data.aspect}" == dataset
             assert config.batching.batch_size == (128 if config.data.name == "beer" else 256)
             assert config.training.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "method", "model", "shared", "length"),
+    [
+        ("sst", "dlm_fp", "dlm_fp", "transformer", False, 67),
+        ("cose", "slm_fp,gru", "slm_fp", "gru", True, 77),
+        ("transfer", "offenseval,aa_ig,gru", "aa_ig", "gru", False, 128),
+    ],
+)
+def test_unirex_configs_take_a_method_and_a_model(name, argument, method, model, shared, length):
+    config = importlib.import_module(f"configs.unirex_{name}").get_config(argument)
+    assert (config.method, config.model.name) == (method, model)
+    assert (config.encoder.shared, config.data.max_length) == (shared, length)
+    assert assemble.length_buckets(config)[-1] == length
+
+
+def test_what_a_unirex_config_does_not_know_is_told():
+    for name, argument in (("sst", "dlm_fp,lstm"), ("transfer", "imdb")):
+        with pytest.raises(UserError, match="choose"):
+            importlib.import_module(f"configs.unirex_{name}").get_config(argument)
 
 
 def test_presets_differ_in_every_switch_and_are_recorded():
