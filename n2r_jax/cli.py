@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_score(commands)
     _add_report(commands)
+    _add_compare(commands)
     sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
     sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
     sweep.add_argument("--out", help="where sweep.json goes; default: into DIR")
@@ -132,10 +133,24 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     report.set_defaults(command=_report)
 
 
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    compare = commands.add_parser("compare", help="runs on the same texts, with paired tests")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="--workdirs; the first is the base")
+    _add_checkpoint(compare)
+    compare.add_argument("--data", help="a file or ERASER directory; default: the test split")
+    compare.add_argument("--resamples", type=int, default=1000, metavar="N", help="default: 1000")
+    compare.add_argument("--out", metavar="DIR", help="where JSON, LaTeX and CSV go")
+    compare.set_defaults(command=_compare)
+
+
 def _add_run(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     text = "the run's --workdir" + ("; once for every run" if several else "")
     action = "append" if several else "store"
     parser.add_argument("--run", required=True, action=action, metavar="DIR", help=text)
+    _add_checkpoint(parser)
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", choices=("best", "latest"), default="best", help="default: best on dev"
     )
@@ -195,6 +210,19 @@ def _report(arguments: argparse.Namespace) -> int:
         which=arguments.checkpoint,
         limit=arguments.texts,
         overwrite=arguments.overwrite,
+    )
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.compare.command import compare_command
+
+    return compare_command(
+        arguments.runs,
+        data=arguments.data,
+        which=arguments.checkpoint,
+        resamples=arguments.resamples,
+        out=arguments.out,
     )
 
 

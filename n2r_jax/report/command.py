@@ -12,8 +12,9 @@ from n2r_jax.inference import Which
 from n2r_jax.report.curves import learning_curves, sparsity_picture
 from n2r_jax.report.examples import examples
 from n2r_jax.report.page import Content, render
-from n2r_jax.report.tables import Table, confusion_tables, score_tables, settings_table
+from n2r_jax.report.tables import confusion_tables, score_tables, settings_table
 from n2r_jax.side_by_side import run_all
+from n2r_jax.tables import Table
 from n2r_jax.training.metrics import read_metrics
 
 EXAMPLES = 5000

@@ -54,7 +54,11 @@ def input_f1(evaluation: Evaluation) -> Float[np.ndarray, " n"]:
 
 def _text(record: Record, end: int) -> dict[str, Any]:
     """What is the same for all runs, up to the last token that one of them read."""
-    text = {"id": record.id, "tokens": _joined(record.tokens[:end]), "label": record.label}
+    text: dict[str, Any] = {
+        "id": record.id,
+        "tokens": _joined(record.tokens[:end]),
+        "label": record.label,
+    }
     if record.rationale is not None:
         text["gold"] = _spans(record.rationale[:end])
     if 0 < record.second < end:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from n2r_jax.report.tables import Table
+from n2r_jax.tables import Table
 
 TEMPLATES = "n2r_jax.report"
 

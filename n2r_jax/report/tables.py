@@ -1,22 +1,15 @@
-"""The scores of runs as tables: plain cells that a template only has to set."""
+"""The scores of runs as tables that a template only has to set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from n2r_jax.metrics.overlap import Prf
+from n2r_jax.tables import Table
 
 Scores = Mapping[str, Any]
 """A `RationaleReport` as plain values."""
-
-
-class Table(NamedTuple):
-    """A caption, headings, and rows of which the first cell is a heading, too."""
-
-    caption: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def score_tables(scores: Mapping[str, Scores]) -> list[Table]:

@@ -3,7 +3,7 @@
 import random
 
 from n2r_jax.report.page import Content
-from n2r_jax.report.tables import Table
+from n2r_jax.tables import Table
 
 LABELS = ("neg", "so & so")
 HOSTILE = "</script><script>document.title='broken'</script>"
