@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     _add_evaluate(commands)
     _add_explain(commands)
+    _add_serve(commands)
     _add_export(commands)
     _add_score(commands)
     _add_report(commands)
@@ -80,6 +81,14 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     )
     explain.add_argument("--out", metavar="FILE", help="JSONL with one explanation a row")
     explain.set_defaults(command=_explain)
+
+
+def _add_serve(commands: argparse._SubParsersAction) -> None:
+    serve = commands.add_parser("serve", help="a page and a JSON endpoint for texts")
+    _add_run(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000")
+    serve.set_defaults(command=_serve)
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
@@ -179,6 +188,15 @@ def _export(arguments: argparse.Namespace) -> int:
     )
 
 
+def _serve(arguments: argparse.Namespace) -> int:
+    # One device: a batch of a page's requests is small, and the other cores answer them.
+    _start(cpu_devices=1)
+    from n2r_jax.serve.command import serve_command
+
+    host, port = arguments.host, arguments.port
+    return serve_command(arguments.run, host=host, port=port, which=arguments.checkpoint)
+
+
 def _export_model(arguments: argparse.Namespace) -> int:
     _start()
     from n2r_jax.export.model import export_model_command
@@ -232,10 +250,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return sweep_command(arguments.directory, arguments.out)
 
 
-def _start() -> None:
+def _start(cpu_devices: int | None = None) -> None:
     from n2r_jax import runtime
 
-    runtime.configure()
+    runtime.configure(cpu_devices=cpu_devices)
     runtime.enable_compilation_cache()
 
 

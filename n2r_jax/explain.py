@@ -152,14 +152,11 @@ class Explainer:
         """Explain texts that are cut into tokens already, in their order."""
         if not units:
             return []
-        records = [
-            Record(str(i), parts.tokens, 0, second=parts.second, choices=parts.choices)
-            for i, (parts, _, _) in enumerate(units)
-        ]
+        records = [record_of(one, str(i)) for i, one in enumerate(units)]
         texts = self.trained.encode(records)
         outputs = self.trained.rationalize(texts, batch_size=batch_size)
         found = zip(units, records, strict=True)
-        make = partial(_explanation, outputs=outputs, texts=texts, labels=self.labels)
+        make = partial(explanation_of, outputs=outputs, texts=texts, labels=self.labels)
         return [make(unit, record, place) for place, (unit, record) in enumerate(found)]
 
 
@@ -183,7 +180,7 @@ def _cut(text: Text, name: str) -> tuple[tuple[str, ...], Offsets | None]:
     return tokens, offsets
 
 
-def _explanation(
+def explanation_of(
     units: Units,
     record: Record,
     place: int,
@@ -276,6 +273,20 @@ def explain_file(
     return written
 
 
+def units_of_row(fields: Mapping[str, Any]) -> Units:
+    """The text, pair or question of a row; raises RowProblem."""
+    parts = parse_parts(fields)
+    text = None if parts.offsets is None else fields["text"]
+    second = None if parts.second_offsets is None else fields["second"]
+    return Units(parts, text, second)
+
+
+def record_of(units: Units, name: str) -> Record:
+    """What is encoded of a text, pair or question."""
+    parts = units.parts
+    return Record(name, parts.tokens, 0, second=parts.second, choices=parts.choices)
+
+
 def _chunks(
     source: str | os.PathLike[str], size: int, errors: list[DataError]
 ) -> Iterator[list[tuple[str, Units]]]:
@@ -287,14 +298,12 @@ def _chunks(
         try:
             if isinstance(fields, RowProblem):
                 raise fields
-            parts = parse_parts(fields)
+            units = units_of_row(fields)
         except RowProblem as problem:
             errors.append(DataError(problem.problem, file=path, line=line, mend=problem.mend))
             continue
         name = fields.get("id") or f"{path.name.split('.')[0]}-{line}"
-        text = None if parts.offsets is None else fields["text"]
-        second = None if parts.second_offsets is None else fields["second"]
-        rows.append((name, Units(parts, text, second)))
+        rows.append((name, units))
         if len(rows) == size:
             yield rows
             rows = []

@@ -147,6 +147,11 @@ class TrainedRun:
             assemble.check_choices(found.choices, self.choices, name)
         return dataclasses.replace(found, choices=self.choices)
 
+    def prepare_all_words(self) -> None:
+        """Make once what depends on the words alone, for a run that explains again and again."""
+        words = getattr(self.inputs, "table", ())
+        self.params = prepared.prepare_vocabulary(self.method.model, self.params, len(words))
+
     def rationalize(
         self, texts: EncodedTexts, *, batch_size: int | None = None, sample_seed: int | None = None
     ) -> Outputs:
@@ -169,6 +174,11 @@ def _scatter(out: Outputs, found: Rationale, members: Int[np.ndarray, " k"], len
     flat = Rationale(*(a.reshape(-1, *a.shape[2:])[: len(members)] for a in found))
     out.scores[members, :length] = flat.scores
     out.mask[members, :length] = flat.mask > 0.5
-    exponentials = np.exp(flat.logits - flat.logits.max(-1, keepdims=True))
-    out.probabilities[members] = exponentials / exponentials.sum(-1, keepdims=True)
+    out.probabilities[members] = softmax(flat.logits)
     out.norm[members] = np.linalg.norm(flat.representation, axis=-1)
+
+
+def softmax(logits: Float[np.ndarray, "... c"]) -> Float[np.ndarray, "... c"]:
+    """Probabilities of the classes."""
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)

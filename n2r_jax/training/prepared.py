@@ -15,6 +15,8 @@ TOKENS_PER_WORD = 5
 """From here on words are worth it: making one takes as long as it spares at three tokens."""
 FEWEST_TOKENS = 2**16
 """From here on texts are worth the programs that are compiled for their words: 0.2 s, once."""
+MOST_WORDS = 50_000
+"""Up to here a whole vocabulary is prepared for a server."""
 
 
 def own_words(
@@ -33,6 +35,17 @@ def own_words(
     if len(texts.ids) < max(FEWEST_TOKENS, TOKENS_PER_WORD * rows):
         return None, texts
     return np.pad(words, (0, rows - len(words))), own
+
+
+def prepare_vocabulary(model: RationaleModel, params: Params, words: int) -> Params:
+    """Parameters for texts in their own ids, of so many words; `params` where nothing is gained.
+
+    A pass takes 40 % less. Larger vocabularies stay as they are: each word takes 5 kB with 2 x 100
+    units.
+    """
+    if not 0 < words <= MOST_WORDS:
+        return params
+    return parallel.replicate(prepare(model, params, np.arange(words, dtype=np.int32)))
 
 
 def prepare(model: RationaleModel, params: Params, words: Int32[np.ndarray, " w"] | None) -> Params:
