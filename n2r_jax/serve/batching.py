@@ -30,12 +30,13 @@ class Batcher(Generic[Asked, Found]):
 
         waiting: so many items may wait; Busy is raised for more.
         """
-        self._run, self._size, self._window = run, size, window
+        self._run, self._size, self._window, self._most = run, size, window, waiting
         self._queue: asyncio.Queue[tuple[Asked, asyncio.Future[Found]]] = asyncio.Queue(waiting)
 
     @contextlib.asynccontextmanager
     async def running(self):
         """Batches are run inside; what still waits at the end is cancelled."""
+        self._queue = asyncio.Queue(self._most)  # a queue belongs to one event loop
         with ThreadPoolExecutor(1, thread_name_prefix="model") as thread:
             task = asyncio.create_task(self._serve(thread))
             try:
@@ -69,6 +70,10 @@ class Batcher(Generic[Asked, Found]):
                 found = await loop.run_in_executor(thread, self._run, [a for a, _ in batch])
             except Exception as error:
                 found = [error] * len(batch)
+            except asyncio.CancelledError:  # the server stops
+                for _, future in batch:
+                    future.cancel()
+                raise
             for (_, future), result in zip(batch, found, strict=True):
                 _settle(future, result)
 

@@ -1,0 +1,44 @@
+"""The tiny run behind an app, warm, for all tests here."""
+
+import contextlib
+import functools
+import socket
+import threading
+import time
+
+import uvicorn
+
+from n2r_jax.inference import TrainedRun
+from n2r_jax.serve.app import make_app
+from n2r_jax.serve.command import LOOPBACK
+from n2r_jax.serve.model import ServedRun
+from tests import tiny
+
+
+@functools.cache
+def served_run() -> ServedRun:
+    """The tiny run; two shapes of 32 tokens are all it has."""
+    return ServedRun(TrainedRun(tiny.trained_run()))
+
+
+def app():
+    """A new app, as `n2r serve` makes it."""
+    return make_app(served_run(), hosts=LOOPBACK)
+
+
+@contextlib.contextmanager
+def listening(application):
+    """The URL of a real server on a free port, in a thread of this process."""
+    found = socket.socket()
+    found.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, args=([found],))
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{found.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        found.close()
