@@ -174,7 +174,7 @@ def _scatter(out: Outputs, found: Rationale, members: Int[np.ndarray, " k"], len
     flat = Rationale(*(a.reshape(-1, *a.shape[2:])[: len(members)] for a in found))
     out.scores[members, :length] = flat.scores
     out.mask[members, :length] = flat.mask > 0.5
-    out.probabilities[members] = softmax(flat.logits)
+    out.probabilities[members] = softmax(np.asarray(flat.logits))
     out.norm[members] = np.linalg.norm(flat.representation, axis=-1)
 
 

@@ -11,6 +11,8 @@ from n2r_jax.serve.model import Found
 
 NDJSON = "application/x-ndjson"
 Probabilities = dict[str, float]
+ABSENT: Any = None
+"""Of a field that may be left out, but not be null."""
 
 
 def _text_or_tokens(schema: dict[str, Any]) -> None:
@@ -27,14 +29,14 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_text_or_tokens)
 
     text: str = Field(
-        None, max_length=LIMITS.characters, examples=["The room was spotless but noisy."]
+        ABSENT, max_length=LIMITS.characters, examples=["The room was spotless but noisy."]
     )
-    tokens: list[str] = Field(None, min_length=1, max_length=LIMITS.tokens)
+    tokens: list[str] = Field(ABSENT, min_length=1, max_length=LIMITS.tokens)
     second: str = Field(
-        None, max_length=LIMITS.characters, description="Of a pair: the other text."
+        ABSENT, max_length=LIMITS.characters, description="Of a pair: the other text."
     )
     sparsity: float = Field(
-        None,
+        ABSENT,
         gt=0,
         le=1,
         allow_inf_nan=False,

@@ -6,14 +6,15 @@ import pytest
 import n2r_jax
 from n2r_jax.data.records import Record
 from n2r_jax.data.reviews import Reviews
+from n2r_jax.data.rows import Parts
 from n2r_jax.errors import UserError
 from n2r_jax.explain import Units
 from n2r_jax.faithful import masked_predictor
-from n2r_jax.serve.model import Asked
+from n2r_jax.serve.model import Asked, ServedRun
 from tests import tiny
 from tests.serve.served import served_run
 
-TEXTS = [Units(tuple(r.tokens[: 5 + 9 * (i % 4)])) for i, r in enumerate(Reviews("test", size=9))]
+TEXTS = [Units(Parts(r.tokens[: 5 + 9 * (i % 4)])) for i, r in enumerate(Reviews("test", size=9))]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_a_share_is_of_the_best_scored(share):
 def test_faithfulness_is_what_the_predictor_says_of_each_part(run):
     found = served_run()([Asked(units, 0.3, True) for units in TEXTS])
     trained = run.trained
-    texts = trained.encode([Record(str(i), u.tokens, 0) for i, u in enumerate(TEXTS)])
+    texts = trained.encode([Record(str(i), u.parts.tokens, 0) for i, u in enumerate(TEXTS)])
     length = 32
     chosen = np.zeros((len(TEXTS), length), np.float32)
     for i, one in enumerate(found):
@@ -68,7 +69,7 @@ def test_faithfulness_is_what_the_predictor_says_of_each_part(run):
 
 
 def test_what_is_beyond_the_longest_is_told():
-    (found,) = served_run()([Asked(Units(("fine",) * 40))])
+    (found,) = served_run()([Asked(Units(Parts(("fine",) * 40)))])
     assert found.unread == 8 and len(found.explanation.mask) == 40
 
 
@@ -78,7 +79,21 @@ def test_one_text_that_is_refused_takes_no_other_with_it(monkeypatch):
     with config.unlocked():
         config.data.too_long = "error"
     monkeypatch.setattr(trained, "config", config)
-    short, long = Asked(Units(("fine",))), Asked(Units(("fine",) * 33))
+    short, long = Asked(Units(Parts(("fine",)))), Asked(Units(Parts(("fine",) * 33)))
     found = served_run()([short, long, short])
     assert [isinstance(one, UserError) for one in found] == [False, True, False]
     assert "33 tokens, the limit is 32" in str(found[1])
+
+
+def test_a_pair_is_read_as_the_run_reads_it(run):
+    pair = Units(Parts(("the", "staff", "was", "rude", "rude", "staff"), second=4))
+    (found,) = served_run()([Asked(pair, 0.5)])
+    (wanted,) = run.explain_units([pair])
+    assert found.explanation.second == 4 and sum(found.explanation.mask) == 3
+    assert found.explanation.scores == pytest.approx(wanted.scores, abs=1e-5)
+
+
+def test_a_run_that_chooses_among_answers_is_refused(run, monkeypatch):
+    monkeypatch.setattr(run.trained, "choices", 4)
+    with pytest.raises(UserError, match="questions with choices, which are not served"):
+        ServedRun(run.trained)

@@ -171,6 +171,15 @@ def test_a_file_is_explained_opened_and_given_back(page, tmp_path):
     assert [row["id"] for row in found] == ["a", "<b>", "3"] and found[1]["text"] == SCRIPT
 
 
+def test_a_pair_is_shown_as_two_texts(page):
+    second = "It was 5 o'clock ."
+    page.run("document.getElementById('second').value = arguments[0]", second)
+    page.run("document.getElementById('text').value = arguments[0]", "The staff were rude")
+    page.of("explain").click()
+    both = f"The staff were rude\n{second}"
+    page.until(lambda: page.of("words").get_property("textContent") == both)
+
+
 def test_what_is_refused_is_told_in_the_page(page, tmp_path):
     page.run("document.getElementById('text').value = '  '")
     page.of("explain").click()
