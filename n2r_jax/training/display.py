@@ -8,6 +8,9 @@ from typing import Any
 
 from n2r_jax.training.run import Progress
 
+LOSSES = ("loss/predictor", "loss/joint", "loss/extractor")
+"""The loss that is shown is the first of these that a method has."""
+
 
 class Display:
     """Loss, sparsity, dev accuracy and the time left, as the run goes."""
@@ -45,7 +48,8 @@ class Display:
             self.dev = values
             self._print(f"{name}  {self._epoch_line(progress, name)}".lstrip())
         else:
-            self.train, self.losses[name] = values, values.get("loss/predictor", float("nan"))
+            losses = (values[loss] for loss in LOSSES if loss in values)
+            self.train, self.losses[name] = values, next(losses, float("nan"))
         self.bar.update(self.task, completed=progress.step, shown=self._shown(progress))
 
     def _print(self, line: str) -> None:
