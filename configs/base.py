@@ -197,8 +197,9 @@ def _training() -> ConfigDict:
     return ConfigDict(
         {
             "epochs": 300,
-            "learning_rate": 1e-4,  # Adam, default betas
-            "schedule": "constant",  # or linear, cosine: falling to 0 at the last step
+            "learning_rate": 1e-4,
+            "optimizer": "adam",  # or adam_uncorrected: UNIREX's, betas .9 and .98, no correction
+            "schedule": "constant",  # or linear, linear_from_0, cosine: to 0 at the last step
             "warmup": 0.0,  # share of all steps in which the learning rate rises from 0
             "weight_decay": 0.0,  # decoupled, of matrices
             "clip_norm": 0.0,  # largest norm of a group's gradient; 0: any

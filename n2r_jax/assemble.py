@@ -132,6 +132,7 @@ def make_optimizers(
             weight_decay=training.weight_decay,
             clip_norm=training.clip_norm,
             rate_of=own,
+            corrected=training.get("optimizer", "adam") == "adam",  # runs of old do not say it
         )
 
     return {group: optimizer(group) for group in method.trained}

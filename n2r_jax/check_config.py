@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from n2r_jax.errors import UserError
+from n2r_jax.training.optimizers import OPTIMIZERS, SCHEDULES
 
 AT_LEAST_ONE = (
     "model.units",
@@ -32,7 +33,8 @@ POSITIVE = ("training.learning_rate", "objective.temperature", "objective.sparsi
 BELOW_ONE = ("model.dropout", "encoder.dropout", "encoder.attention_dropout", "training.warmup")
 CHOICES = {
     "training.best_mode": ("max", "min"),
-    "training.schedule": ("constant", "linear", "cosine"),
+    "training.schedule": SCHEDULES,
+    "training.optimizer": OPTIMIZERS,
     "data.too_long": ("truncate", "error"),
     "model.name": ("gru", "transformer"),
     "encoder.masking": ("zeroed", "attention", "compaction"),

@@ -22,7 +22,8 @@ class Schedule:
     """How the learning rate goes over a run, by a group's own count of updates.
 
     It rises linearly over the first `warmup` (a share of all), then stays, or falls to 0 as a line
-    or as half a cosine.
+    or as half a cosine. linear_from_0: as a line, and its first update has a rate of 0 (Hugging
+    Face's schedule, UNIREX's).
     """
 
     name: str = "constant"
@@ -37,13 +38,15 @@ class Schedule:
     def factor(self, count: Array) -> Array:
         """What the learning rate is multiplied by at update `count`, from 0."""
         warm = self.warmup * self.steps
-        rising = jnp.minimum(1.0, (count + 1) / jnp.maximum(warm, 1.0))
+        first = 0 if self.name == "linear_from_0" and self.warmup else 1
+        rising = jnp.minimum(1.0, (count + first) / jnp.maximum(warm, 1.0))
         left = jnp.clip((self.steps - count) / jnp.maximum(self.steps - warm, 1.0), 0.0, 1.0)
         falling = {"constant": 1.0, "linear": left, "cosine": 0.5 - 0.5 * jnp.cos(jnp.pi * left)}
-        return rising * falling[self.name]
+        return rising * falling[self.name.removesuffix("_from_0")]
 
 
-SCHEDULES = ("constant", "linear", "cosine")
+SCHEDULES = ("constant", "linear", "linear_from_0", "cosine")
+OPTIMIZERS = ("adam", "adam_uncorrected")
 
 
 def adam(
@@ -53,13 +56,15 @@ def adam(
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
     rate_of: RateOf | None = None,
+    corrected: bool = True,
 ) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2015), decoupled weight decay of matrices, the group's gradient clipped.
 
-    rate: may be a traced number. weight_decay, clip_norm: 0 leaves them out.
+    rate: may be a traced number. weight_decay, clip_norm: 0 leaves them out. corrected: False is
+    `scale_by_adam_uncorrected`.
     """
     chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
-    chain.append(optax.scale_by_adam())
+    chain.append(optax.scale_by_adam() if corrected else scale_by_adam_uncorrected())
     if weight_decay:
         chain.append(optax.add_decayed_weights(weight_decay, mask=_matrices))
     if rate_of is not None:
@@ -71,6 +76,28 @@ def adam(
             optax.scale_by_schedule(lambda count: -rate * schedule.factor(jnp.asarray(count)))
         )
     return optax.chain(*chain)
+
+
+def scale_by_adam_uncorrected(
+    b1: float = 0.9, b2: float = 0.98, epsilon: float = 1e-8
+) -> optax.GradientTransformation:
+    """Adam without bias correction, as UNIREX's release trains: m / (sqrt(v) + epsilon).
+
+    m and v start at 0 and stay too small at first: the first change is (1 - b1) / sqrt(1 - b2) of a
+    sign's. optax has none without the correction.
+    """
+
+    def init(params: Any) -> optax.ScaleByAdamState:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return optax.ScaleByAdamState(jnp.zeros((), jnp.int32), zeros, zeros)
+
+    def update(gradients: Any, state: Any, params: Any = None) -> Any:
+        mean = optax.tree.update_moment(gradients, state.mu, b1, 1)
+        square = optax.tree.update_moment(gradients, state.nu, b2, 2)
+        changes = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + epsilon), mean, square)
+        return changes, optax.ScaleByAdamState(state.count + 1, mean, square)
+
+    return optax.GradientTransformation(init, update)
 
 
 def scale_by_path(rate_of: RateOf) -> optax.GradientTransformation:

@@ -34,6 +34,26 @@ def test_the_rate_rises_and_then_stays_or_falls(name, middle, last):
     assert float(factor(jnp.asarray(100))) == pytest.approx(last, abs=1e-6)
 
 
+def test_without_bias_correction_the_first_changes_are_by_hand():
+    optimizer = adam(2e-5, CONSTANT, corrected=False)
+    params = {"w": jnp.array([1.0, -1.0])}
+    state = optimizer.init(params)
+    first, state = optimizer.update({"w": jnp.array([0.5, -3.0])}, state, params)
+    # m = .1 g, v = .02 g^2: whatever g, a change of rate * .1 / sqrt(.02).
+    by_hand = -2e-5 * 0.1 / 0.02**0.5
+    np.testing.assert_allclose(first["w"], [by_hand, -by_hand], rtol=1e-5)
+    second, _ = optimizer.update({"w": jnp.array([0.5, 0.0])}, state, params)
+    # m = .9 * .05 + .1 * .5 = .095, v = .98 * .005 + .02 * .25 = .0099; of the other -.27, .1764.
+    wanted = [-2e-5 * 0.095 / 0.0099**0.5, 2e-5 * 0.27 / 0.1764**0.5]
+    np.testing.assert_allclose(second["w"], wanted, rtol=1e-5)
+
+
+def test_the_releases_schedule_starts_at_0():
+    factor = Schedule("linear_from_0", warmup=0.1, steps=2160).factor
+    found = [float(factor(jnp.asarray(count))) for count in (0, 108, 216, 1188, 2160, 2170)]
+    np.testing.assert_allclose(found, [0, 0.5, 1, 0.5, 0, 0], atol=1e-6)
+
+
 def test_a_schedule_counts_the_groups_own_updates():
     optimizer = adam(1.0, Schedule("linear", steps=4))
     params = {"w": jnp.zeros(())}
