@@ -121,9 +121,9 @@ def turn(command: Sequence[str | pathlib.Path], fields: Mapping[str, Any], repea
     return Turn(first, seconds, peak_mb)
 
 
-def table(rows: Mapping[str, Turns]) -> Table:
+def table(rows: Mapping[str, Turns], of: str = "N2R") -> Table:
     """Seconds and ratios, each with its quartiles, and memory."""
-    shown = Table(title="one iteration of N2R, median [quartiles] of the turns")
+    shown = Table(title=f"one iteration of {of}, median [quartiles] of the turns")
     for column in ("", "side", "wall s", "x PyTorch", "processor s", "x PyTorch", "peak MB"):
         shown.add_column(column, justify="left" if column in ("", "side") else "right")
     for row, turns in rows.items():
@@ -132,7 +132,7 @@ def table(rows: Mapping[str, Turns]) -> Table:
             cells = []
             for found in by_clock:
                 ratio = spread(found[side].median_ratio, found[side].ratio_quartiles, 2)
-                cells += [spread(found[side].median, found[side].quartiles, 1)]
+                cells += [spread(found[side].median, found[side].quartiles, 2)]
                 cells += [ratio if TORCH in turns else "-"]
             peak = max(one.peak_mb for one in turns[side])
             shown.add_row("" if index else row, side, *cells, f"{peak:.0f}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,15 @@ from n2r_jax import runtime
 
 
 class Bench:
-    """Answers the driver's requests with one training state, kept between them."""
+    """Answers the driver's requests with one training state, kept between them.
+
+    make_method: (settings) -> what is trained. as_batch: (arrays) -> its batches.
+    """
+
+    def __init__(
+        self, make_method: Callable[[Settings], Any], as_batch: Callable[[Arrays], Any]
+    ) -> None:
+        self.make_method, self.as_batch = make_method, as_batch
 
     def setup(self, devices: int = 1, **fields: Any) -> dict[str, str]:
         """A new state; the versions it runs on."""
@@ -32,9 +41,9 @@ class Bench:
 
         from n2r_jax.training import parallel, state, step
 
-        method = make_method(self.settings)
+        method = self.make_method(self.settings)
         optimizers = {g: optax.adam(self.settings.learning_rate) for g in method.trained}
-        example = as_batch(self.settings.arrays(0, batch=jax.local_device_count()))
+        example = self.as_batch(self.settings.arrays(0, batch=jax.local_device_count()))
         fresh = state.create_state(method, optimizers, self.settings.seed, example)
         self.state = parallel.replicate(fresh)
         del fresh
@@ -53,7 +62,7 @@ class Bench:
             self.state, metrics = self.step(self.state, batch)
             jax.block_until_ready((self.state, metrics))
 
-        made = [as_batch(self.settings.arrays(seed)) for seed in range(repeat)]
+        made = [self.as_batch(self.settings.arrays(seed)) for seed in range(repeat)]
         return timed(iterate, [parallel.shard(batch) for batch in made], clock)
 
 
@@ -115,5 +124,5 @@ def config_of(settings: Settings) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    bench = Bench()
+    bench = Bench(make_method, as_batch)
     serve(bench.setup, {"train": bench.train})

@@ -14,7 +14,7 @@ from n2r_jax.methods.base import Method
 from n2r_jax.models.interface import Params, RationaleModel
 
 InitFn = Callable[[Array, Batch], Params]
-OF_PARAMS = ("encode", "score", "predict", "predict_compact", "attend")
+OF_PARAMS = ("encode", "score", "predict", "predict_compact", "score_and_predict", "attend")
 """Functions of a model whose first argument is the parameters."""
 
 

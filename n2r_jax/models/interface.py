@@ -80,6 +80,9 @@ class RationaleModel:
     predict_compact: Callable[[Params, Batch, Array, Array | None], Prediction] | None = None
     """`predict` of the text that the selected units make by themselves: the others never stood in
     it. For metrics; the mask gets no gradient that means anything."""
+    score_and_predict: Callable[..., tuple[Array, Prediction]] | None = None
+    """(params, features, batch, key) -> `score`, and `predict` of the whole text, for which one
+    pass of an encoder that both share may do. None: there is none."""
     attend: Callable[[Params, Batch, Array, bool, Array | None], Prediction] | None = None
     """(params, batch, scores [B, T], mask_pads, key) -> what the predictor makes of the whole text
     when its states are averaged by `soft_attention` of the scores (A2R)."""

@@ -26,11 +26,16 @@ def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
 
         return function and predict
 
-    unit_classes = model.unit_classes
+    def both(*arguments: Any) -> tuple[Array, Prediction]:
+        scores, found = together(*arguments)
+        return scores, found._replace(logits=logits_of_question(found.logits, choices))
+
+    unit_classes, together = model.unit_classes, model.score_and_predict
     return dataclasses.replace(
         model,
         predict=choosing(model.predict),
         predict_compact=choosing(model.predict_compact),
+        score_and_predict=together and both,
         attend=choosing(model.attend),
         unit_classes=unit_classes and (lambda n: multiple_choice(unit_classes(n), choices)),
         choices=choices,

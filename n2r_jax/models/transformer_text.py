@@ -93,6 +93,7 @@ class TransformerText:
                 self.vectors, self.baseline, self.predict_vectors, sum_of_pieces
             ),
             predict_compact=dataclasses.replace(self, masking="compaction").predict,
+            score_and_predict=self.score_and_predict if self.shared else None,
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
         )
@@ -117,17 +118,37 @@ class TransformerText:
             "predictor": predictor | {"encoder": start(keys[3])},
         }
 
-    def encode(self, params: Params, batch: Batch) -> Float[Array, "b p h"]:
-        """The extractor's states of all pieces."""
-        return self._states(params, batch, None)
+    def encode(self, params: Params, batch: Batch) -> Encoded:
+        """The extractor's states of all pieces, and the pooled one if the predictor shares them."""
+        encoded = self._read(params, batch, None)
+        # An array of nothing, since features are differentiated: nobody reads it.
+        return encoded if self.shared else encoded._replace(pooled=encoded.pooled[:, :0])
 
     def score(
         self, params: Params, features: Features, batch: Batch, key: Array | None
     ) -> Float[Array, "b t"] | Float[Array, "b t c"]:
         """Score of every word: logit selected minus logit not selected; see `unit_classes`."""
         for_encoder, for_head = _two(key)
-        states = self._states(params, batch, for_encoder) if self.encoder_drops else features
-        kept = drop(states.astype(jnp.float32), for_head, batch.row, self.dropout_rate)
+        encoded = self._read(params, batch, for_encoder) if self.encoder_drops else features
+        return self._scored(params, encoded, batch, for_head)
+
+    def score_and_predict(
+        self, params: Params, features: Features, batch: Batch, key: Array | None
+    ) -> tuple[Float[Array, "b t"], Prediction]:
+        """Scores, and the prediction of the whole text; of an encoder that drops two passes."""
+        for_scores, for_predictor = _two(key)
+        if self.encoder_drops and key is not None:
+            scores = self.score(params, features, batch, for_scores)
+            return scores, self.predict(params, batch, batch.valid, for_predictor)
+        encoded = self._read(params, batch, None) if self.encoder_drops else features
+        scores = self._scored(params, encoded, batch, for_scores)
+        pooled = self._pool(encoded, _pieces(batch).visible)
+        return scores, self._classified(params, pooled, batch, for_predictor)
+
+    def _scored(
+        self, params: Params, encoded: Encoded, batch: Batch, key: Array | None
+    ) -> Float[Array, "b t"] | Float[Array, "b t c"]:
+        kept = drop(encoded.states.astype(jnp.float32), key, batch.row, self.dropout_rate)
         variables = {"params": params["extractor"]["head"]}
         of_piece: Any = self._scorer.apply(variables, kept)
 
@@ -246,12 +267,11 @@ class TransformerText:
     def _nothing(params: Params, batch: Batch) -> tuple[()]:
         return ()
 
-    def _states(self, params: Params, batch: Batch, key: Array | None) -> Float[Array, "b p h"]:
+    def _read(self, params: Params, batch: Batch, key: Array | None) -> Encoded:
         pieces, encoder = _pieces(batch), self._encoder(params, "extractor")
         vectors = self.extractor.word_vectors(encoder, pieces.ids)
-        return self.extractor.encode(
-            encoder, vectors, pieces.visible, pieces.segment, batch.row, key
-        ).states
+        read = (vectors, pieces.visible, pieces.segment, batch.row, key)
+        return self.extractor.encode(encoder, *read)
 
     def _shown(
         self, vectors: Float[Array, "b p e"], keep: Float[Array, "b p"], pieces: Pieces

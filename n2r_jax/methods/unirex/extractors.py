@@ -20,7 +20,7 @@ from n2r_jax.methods.base import Method, Metrics, Update
 from n2r_jax.methods.unirex.passes import masked_logits
 from n2r_jax.methods.updates import BOTH, Settings
 from n2r_jax.models.encoders.layers import split_key
-from n2r_jax.models.interface import Features, Params, RationaleModel
+from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
 from n2r_jax.objectives.divergences import agreement_loss
 from n2r_jax.objectives.faithfulness import (
     comprehensiveness_loss,
@@ -72,8 +72,11 @@ def joint_update(model: RationaleModel, unirex: UnirexObjective, weight_task: fl
 
     def sums(params: Params, features: Features, batch: Batch, key: Array | None) -> Sums:
         for_scores, for_predictor = split_key(key, 2)
-        scores = model.score(params, features, batch, for_scores)
-        return rationale_terms(model, unirex, params, batch, scores, for_predictor)
+        if model.score_and_predict is None:
+            scores, whole = model.score(params, features, batch, for_scores), None
+        else:
+            scores, whole = model.score_and_predict(params, features, batch, for_scores)
+        return rationale_terms(model, unirex, params, batch, scores, for_predictor, whole)
 
     return Update("joint", (*BOTH, *model.shared), sums, loss_of_terms(unirex, weight_task))
 
@@ -85,9 +88,14 @@ def rationale_terms(
     batch: Batch,
     scores: Float[Array, "b t"],
     key: Array | None,
+    whole: Prediction | None = None,
 ) -> Sums:
-    """Sums behind all terms, whatever the scores come from: 1 + 2 |K| passes of the predictor."""
-    full, without, alone = _passes(model, unirex, params, batch, scores, key)
+    """Sums behind all terms, whatever the scores come from: 1 + 2 |K| passes of the predictor.
+
+    whole: what it makes of the whole text, where that is known: one pass less.
+    """
+    logits = None if whole is None else whole.logits
+    full, without, alone = _passes(model, unirex, params, batch, scores, key, logits)
     sums = task_sums(full, batch.label, batch.weight)
     faithfulness, label, weight = unirex.faithfulness, batch.label, batch.weight
     if without is not None:
@@ -154,19 +162,24 @@ def _passes(
     batch: Batch,
     scores: Float[Array, "b t"],
     key: Array | None,
+    full: Float[Array, "b c"] | None,
 ) -> tuple[Array, Array | None, Array | None]:
     """Logits of the whole text, of each k's complement and of each k's rationale, where needed."""
     chosen = masks.top_k_percent(scores, batch.valid, unirex.k)
-    shown = [batch.valid[None]]
+    shown = [batch.valid[None]] if full is None else []
     if unirex.weight_comprehensiveness:
         shown.append(masks.complements(chosen, batch.valid))
     if unirex.weight_sufficiency:
         shown.append(chosen)
+    if not shown and full is not None:
+        return full, None, None
     logits = masked_logits(model, params, batch, jnp.concatenate(shown), key, unirex.passes_at_once)
+    if full is None:
+        full, logits = logits[0], logits[1:]
     count = len(unirex.k)
-    without = logits[1 : 1 + count] if unirex.weight_comprehensiveness else None
+    without = logits[:count] if unirex.weight_comprehensiveness else None
     alone = logits[-count:] if unirex.weight_sufficiency else None
-    return logits[0], without, alone
+    return full, without, alone
 
 
 def _plausibility(unirex: UnirexObjective) -> Callable[[Sums], Array]:

@@ -82,12 +82,29 @@ def test_plausibility_does_not_reach_the_predictor(model, batch):
     assert not moves(without["extractor"])
 
 
+def annotated(batch):
+    return batch._replace(rationale=(batch.tokens % 2) * (batch.valid > 0), annotated=batch.weight)
+
+
 def test_one_encoder_learns_from_both():
     method = build("slm_fp", text_model(shared=True))
-    batch = pieces_batch()
-    batch = batch._replace(rationale=(batch.tokens % 2) * (batch.valid > 0), annotated=batch.weight)
+    batch = annotated(pieces_batch())
     found, _ = gradients(method, batch)
     assert moves(found["encoder"]) and moves(found["extractor"]) and moves(found["predictor"])
+
+
+def test_one_pass_of_a_shared_encoder_does_for_both():
+    batch, key = annotated(pieces_batch()), jax.random.key(3)
+    for encoder_dropout in (0.0, 0.1):
+        text = text_model(shared=True, masking="attention", encoder_dropout=encoder_dropout)
+        params = text.init(jax.random.key(0), batch)
+        features = text.encode(params, batch)
+        scores, whole = text.score_and_predict(params, features, batch, None)
+        np.testing.assert_allclose(scores, text.score(params, features, batch, None), atol=1e-6)
+        apart = text.predict(params, batch, batch.valid, None)
+        np.testing.assert_allclose(whole.logits, apart.logits, atol=2e-6)
+        drawn, _ = text.score_and_predict(params, features, batch, key)
+        assert np.allclose(drawn, scores) == (encoder_dropout == 0)
 
 
 def test_the_wrong_number_of_encoders_is_told(model):
