@@ -25,6 +25,7 @@ from n2r_jax.data.batching import stream
 from n2r_jax.errors import UserError
 from n2r_jax.members import Member, members_of
 from n2r_jax.methods import Method
+from n2r_jax.run_data import check_unchanged, read_data
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.training import parallel, several
 from n2r_jax.training.checkpoints import Checkpoints
@@ -92,11 +93,11 @@ def _open(members: Sequence[Member], workdir: Path, stack: contextlib.ExitStack)
     for member, directory in zip(members, directories, strict=True):
         if directory.exists:
             directory.check_same(member.config)
-    data = single.read_data(members[0].config, directories[0])
+    data = read_data(members[0].config, directories[0])
     opened = []
     for member, directory in zip(members, directories, strict=True):
         if directory.exists:
-            single.check_unchanged(data.facts, directory)
+            check_unchanged(data.facts, directory)
         setup = single.prepare(member.config, data)
         kinds = (Checkpoints(directory.path / kind) for kind in ("latest", "best"))
         latest, best = (stack.enter_context(checkpoints) for checkpoints in kinds)

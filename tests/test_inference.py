@@ -9,7 +9,8 @@ from n2r_jax.data.records import Record
 from n2r_jax.data.reviews import Reviews
 from n2r_jax.inference import TrainedRun
 from n2r_jax.kernels import native
-from n2r_jax.train import evaluation_key, make_evaluate, prepare, read_data
+from n2r_jax.run_data import read_data
+from n2r_jax.train import evaluation_key, make_evaluate, prepare
 from n2r_jax.training import prepared
 from n2r_jax.training.state import create_state
 from tests import tiny

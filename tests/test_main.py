@@ -169,7 +169,7 @@ def test_ctrl_c_before_the_first_step_is_no_traceback(launch, tmp_path, monkeypa
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("n2r_jax.train.prepare", interrupted)
+    monkeypatch.setattr("n2r_jax.train.prepare_stages", interrupted)
     code, _, errors = launch(f"--workdir={tmp_path / 'run'}", *tiny.arguments())
     assert code == 130 and errors.startswith("stopped")
 

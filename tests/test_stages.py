@@ -9,10 +9,11 @@ from n2r_jax.data import batching
 from n2r_jax.errors import UserError
 from n2r_jax.evaluate import evaluate
 from n2r_jax.inference import TrainedRun
+from n2r_jax.run_data import read_data
 from n2r_jax.run_directory import RunDirectory
 from n2r_jax.stages import left_by, present, stages_of
 from n2r_jax.sweep import read_rows
-from n2r_jax.train import prepare_stages, read_data, shapes_of, train
+from n2r_jax.train import prepare_stages, shapes_of, train
 from n2r_jax.train_several import train_several
 from tests import tiny
 

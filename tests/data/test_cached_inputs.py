@@ -16,8 +16,9 @@ from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import BadRows, DataError, UserError
 from n2r_jax.evaluate import evaluate
+from n2r_jax.run_data import read_data
 from n2r_jax.run_directory import RunDirectory
-from n2r_jax.train import read_data, train
+from n2r_jax.train import train
 from tests import tiny
 
 
