@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--allow-shared", action="store_true", help="texts shared between files are no error"
     )
+    check.add_argument(
+        "--second",
+        choices=("query", "hypothesis", "choices"),
+        default="",
+        help="what the rows of ERASER directories have besides their documents",
+    )
     check.set_defaults(command=_check)
     _add_evaluate(commands)
     _add_explain(commands)
@@ -168,7 +174,7 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from n2r_jax.data import check
 
-    return check.run(arguments.files, allow_shared=arguments.allow_shared)
+    return check.run(arguments.files, arguments.allow_shared, arguments.second)
 
 
 def _export(arguments: argparse.Namespace) -> int:

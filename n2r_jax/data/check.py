@@ -15,7 +15,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2r_jax.data.eraser import is_eraser, scan_eraser_rows, splits_of
+from n2r_jax.data.eraser import (
+    AS_IT_STANDS,
+    Reading,
+    Second,
+    is_eraser,
+    scan_eraser_rows,
+    splits_of,
+)
 from n2r_jax.data.files import Scan, names_of, resolve_labels, scan_rows
 from n2r_jax.data.labels import LabelProblem
 from n2r_jax.data.records import Record
@@ -60,18 +67,20 @@ class Report:
         return tuple(error for file in self.files for error in file.errors)
 
 
-def run(paths: Sequence[str | os.PathLike[str]], allow_shared: bool = False) -> int:
+def run(
+    paths: Sequence[str | os.PathLike[str]], allow_shared: bool = False, second: Second = ""
+) -> int:
     """Print the report. 0: all well; 1: files share texts (unless allowed); 2: bad rows."""
-    report = check_files(paths)
+    report = check_files(paths, Reading(second))
     print(render(report))
     if report.errors:
         return 2
     return 1 if report.shared and not allow_shared else 0
 
 
-def check_files(paths: Sequence[str | os.PathLike[str]]) -> Report:
-    """Read files and ERASER directories as one label set, and compare them all."""
-    scans = _resolve([scanned for path in paths for scanned in _scan_path(path)])
+def check_files(paths: Sequence[str | os.PathLike[str]], reading: Reading = AS_IT_STANDS) -> Report:
+    """Read files and ERASER directories (as `reading` says) as one label set, compare them all."""
+    scans = _resolve([scanned for path in paths for scanned in _scan_path(path, reading)])
     texts = [Counter(map(_text_key, scan.source)) for scan in scans]
     files = tuple(_describe(scan, found) for scan, found in zip(scans, texts, strict=True))
     shared = {}
@@ -105,12 +114,12 @@ class _Scanned:
     errors: list[DataError]
 
 
-def _scan_path(path: str | os.PathLike[str]) -> list[_Scanned]:
+def _scan_path(path: str | os.PathLike[str], reading: Reading) -> list[_Scanned]:
     """One file, or each split of an ERASER directory; unreadable ones become an error."""
     try:
         if not is_eraser(path):
             return [_Scanned(os.fspath(path), *scan_rows(path))]
-        splits = [scan_eraser_rows(path, split) for split in splits_of(path)]
+        splits = [scan_eraser_rows(path, split, reading) for split in splits_of(path)]
         return [_Scanned(os.fspath(file), rows, errors) for file, rows, errors in splits]
     except DataError as error:
         return [_Scanned(os.fspath(path), [], [error])]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from n2r_jax.data.check import check_files
 from n2r_jax.data.eraser import Reading, is_eraser, read_eraser, scan_eraser
 from n2r_jax.data.records import Record, Source
 from n2r_jax.errors import BadRows, DataError, UserError
@@ -190,3 +191,11 @@ def test_bad_lines_of_docs_jsonl_are_named(tmp_path):
     (tmp_path / "val.jsonl").write_text("")
     with pytest.raises(DataError, match=r"docs\.jsonl, line 2: no docid or no document"):
         read_eraser(tmp_path, "val")
+
+
+def test_check_tells_rows_of_one_document_apart_by_their_queries(tmp_path):
+    rows = [annotation(name, docids=["a"], query=name) for name in ("who", "where")]
+    folder = write_eraser(tmp_path, rows)
+    for reading, duplicates, pairs in ((Reading(), 1, 0), (Reading("query"), 0, 2)):
+        (file,) = check_files([folder], reading).files
+        assert (file.duplicates, file.pairs) == (duplicates, pairs)
