@@ -56,7 +56,9 @@ CASES = (
     Case("one client", 1, {}),
     Case("20 clients", 20, {}, bounded=True),
     Case("20 clients, best-scored 20 %", 20, {"sparsity": 0.2}),
-    Case("20 clients, with faithfulness (as the page asks)", 20, {"faithfulness": True}),
+    Case(
+        "20 clients, with faithfulness (as the page asks)", 20, {"faithfulness": True}, bounded=True
+    ),
 )
 
 

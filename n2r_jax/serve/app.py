@@ -68,7 +68,7 @@ def make_app(
     hosts: names it may be called by; a page elsewhere that points its own name here is refused.
     """
     batcher: Batcher[Asked, Found] = Batcher(
-        served, size=served.shapes.rows[-1], window=WINDOW, waiting=limits.waiting
+        served, size=served.shapes.most, window=WINDOW, waiting=limits.waiting
     )
 
     @contextlib.asynccontextmanager
@@ -128,7 +128,7 @@ def _add_endpoints(
     ) -> Response:
         """The rows of a JSONL file (`text` or `tokens`, and an `id`), explained."""
         rows = uploaded_rows(await request.body(), limits)
-        answers, size = [], served.shapes.rows[-1]
+        answers, size = [], served.shapes.most
         for first in range(0, len(rows), size):  # in parts: others get their turn in between
             part = rows[first : first + size]
             asked = (batcher.submit(Asked(row.units, sparsity)) for row in part)

@@ -69,7 +69,20 @@ class Shapes(NamedTuple):
     """What is compiled: every number of rows with every length."""
 
     rows: tuple[int, ...]
+    """Of calls that predict once."""
+    ablated: tuple[int, ...]
+    """Of calls that predict from the whole, the rationale and the rest."""
     lengths: tuple[int, ...]
+
+    @property
+    def most(self) -> int:
+        """Texts of the largest batch."""
+        return self.rows[-1]
+
+    def all(self) -> list[tuple[bool, int, int]]:
+        """(ablated, rows, length) of everything that is compiled."""
+        plain = itertools.product((False,), self.rows, self.lengths)
+        return [*plain, *itertools.product((True,), self.ablated, self.lengths)]
 
 
 class ServedRun:
@@ -92,8 +105,7 @@ class ServedRun:
     def warm_up(self) -> int:
         """Compile every shape; how many there are."""
         tokenize("Its pattern is made at first use.")
-        shapes = list(itertools.product(self._calls, self.shapes.rows, self.shapes.lengths))
-        texts = self.trained.encode([Record("", ("a",), 0)])
+        texts, shapes = self.trained.encode([Record("", ("a",), 0)]), self.shapes.all()
         for ablated, rows, length in shapes:
             self._call(texts, np.zeros(1, np.int32), ablated, rows, length)
         return len(shapes)
@@ -109,7 +121,8 @@ class ServedRun:
     def _explain(self, asked: Sequence[Asked]) -> list[Found | Exception]:
         records = [record_of(one.units, str(i)) for i, one in enumerate(asked)]
         texts, ablated = self.trained.encode(records), any(one.faithfulness for one in asked)
-        rows = min(r for r in self.shapes.rows if r >= len(asked))
+        compiled = self.shapes.ablated if ablated else self.shapes.rows
+        rows = min(r for r in compiled if r >= len(asked))
         length = min(bound for bound in self.shapes.lengths if bound >= texts.sizes.max())
         sizes = [_size(one.sparsity, int(n)) for one, n in zip(asked, texts.lengths, strict=True)]
         scores, mask, logits = self._call(texts, np.array(sizes, np.int32), ablated, rows, length)
@@ -159,15 +172,17 @@ class ServedRun:
 def shapes_of(trained: TrainedRun) -> Shapes:
     """Few shapes, by what the model's time goes by.
 
-    The GRU's kernel takes as long for one row as for 32, and compiles fast. A transformer's time
-    goes by rows and lengths, and it compiles for seconds: it keeps the run's own lengths.
+    The GRU's kernel takes as long for one row as for 32, and compiles fast; three predictions are
+    three times the rows. A transformer's time goes by rows and lengths, and it compiles for
+    seconds: it keeps the run's own lengths.
     """
     devices = jax.local_device_count()
     bounds = assemble.length_buckets(trained.config)
     if trained.config.model.name != "gru":
-        return Shapes((devices, 8 * devices), bounds)
+        return Shapes((devices, 8 * devices), (devices, 8 * devices), bounds)
+    plain, one_pass, two_passes = (-(-rows // devices) * devices for rows in (32, 10, 21))
     finer = {length for length in FINE if length < bounds[-1]}
-    return Shapes((-(-32 // devices) * devices,), tuple(sorted({*finer, *bounds})))
+    return Shapes((plain,), (one_pass, two_passes, plain), tuple(sorted({*finer, *bounds})))
 
 
 def _body(method: Method, ablated: bool) -> Any:
@@ -183,8 +198,10 @@ def _body(method: Method, ablated: bool) -> Any:
         seen = (batch.valid if method.predicts_from_all else mask,)
         if ablated:
             seen = (batch.valid, mask, batch.valid * (1 - mask))
-        logits = [method.model.predict(params, batch, m, None).logits for m in seen]
-        return scores, mask, jnp.stack(logits, axis=1)
+        # As rows of one batch: the GRU's kernel has room for them.
+        several = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * len(seen)), batch)
+        logits = method.model.predict(params, several, jnp.concatenate(seen), None).logits
+        return scores, mask, logits.reshape(len(seen), len(mask), -1).swapaxes(0, 1)
 
     return body
 

@@ -17,7 +17,7 @@ from tests import tiny
 
 @functools.cache
 def served_run() -> ServedRun:
-    """The tiny run; two shapes of 32 tokens are all it has."""
+    """The tiny run; four shapes of 32 tokens are all it has."""
     return ServedRun(TrainedRun(tiny.trained_run()))
 
 

@@ -1,22 +1,15 @@
 """The page in a real browser: what a user does, and what a hostile text cannot do."""
 
 import json
-import os
-import shutil
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from n2r_jax.data.tokenize import tokenize
+from tests.browser import chromium
 from tests.serve import served
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver"
-)
 TEXT = "The staff were rude, but the  room — naïve décor 🛏 — was lovely! I couldn't sleep."
 SCRIPT = "<img src=x onerror='window.hit=1'> <script>window.hit=1</script> was lovely"
 
@@ -29,16 +22,8 @@ def url():
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    if getattr(os, "geteuid", lambda: 1)() == 0:
-        options.add_argument("--no-sandbox")  # Chromium refuses root otherwise
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield made
-    made.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
