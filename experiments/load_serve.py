@@ -165,17 +165,20 @@ async def _client(port: int, requests: Iterator[bytes], begin: float, end: float
     """One request after the other on a connection; seconds of those from `begin` to `end`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     taken: list[float] = []
-    while (sent := time.perf_counter()) < end:
-        writer.write(next(requests))
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"the server answered {head.splitlines()[0].decode()}")
-        length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-        await reader.readexactly(int(length))
-        if sent >= begin:
-            taken.append(time.perf_counter() - sent)
-    writer.close()
-    await writer.wait_closed()
+    try:
+        while (sent := time.perf_counter()) < end:
+            writer.write(next(requests))
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"the server answered {head.splitlines()[0].decode()}")
+            length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
+            await reader.readexactly(int(length))
+            if sent >= begin:
+                taken.append(time.perf_counter() - sent)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     return taken
 
 

@@ -1,6 +1,7 @@
 """Every command of the documents runs, on a model of a few numbers; those that cannot say why."""
 
 import contextlib
+import gc
 import json
 import logging
 import pathlib
@@ -100,7 +101,7 @@ def reader(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(runtime, "configure", lambda **_: None)
         patch.setattr(runtime, "enable_compilation_cache", lambda: None)
-        patch.setenv("COLUMNS", "200")
+        patch.setattr(gc, "freeze", lambda: None)  # what is frozen is never given back
         made = Reader()
         patch.setattr(uvicorn, "run", lambda app, **options: made.served.append(options))
         yield made

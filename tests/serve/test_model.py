@@ -11,7 +11,9 @@ from n2r_jax.errors import UserError
 from n2r_jax.explain import Units
 from n2r_jax.faithful import masked_predictor
 from n2r_jax.serve.model import Asked, ServedRun
+from n2r_jax.train import train
 from tests import tiny
+from tests.models import tiny_encoder
 from tests.serve.served import served_run
 
 TEXTS = [Units(Parts(r.tokens[: 5 + 9 * (i % 4)])) for i, r in enumerate(Reviews("test", size=9))]
@@ -97,3 +99,24 @@ def test_a_run_that_chooses_among_answers_is_refused(run, monkeypatch):
     monkeypatch.setattr(run.trained, "choices", 4)
     with pytest.raises(UserError, match="questions with choices, which are not served"):
         ServedRun(run.trained)
+
+
+@pytest.mark.slow
+def test_an_attributed_transformer_is_served_as_it_predicts_from_the_whole_text(tmp_path):
+    fields = {
+        "method": "aa_grad",
+        "model__name": "transformer",
+        "encoder__pretrained": str(tiny_encoder.write_directory(tmp_path / "tiny-bert")),
+        "data__max_length": 64,
+        "data__sizes": (8, 8, 8),
+        "batching__buckets": (64,),
+        "training__epochs": 1,
+    }
+    train(tiny.config(**fields), str(tmp_path / "run"))
+    explainer = n2r_jax.load(tmp_path / "run")
+    found = ServedRun(explainer.trained)([Asked(units, None, True) for units in TEXTS])
+    for one, wanted in zip(found, explainer.explain_units(TEXTS), strict=True):
+        assert one.explanation.mask == wanted.mask and any(wanted.mask)
+        assert one.explanation.probabilities == pytest.approx(wanted.probabilities, abs=1e-5)
+        assert one.explanation.probabilities == one.faithfulness.whole
+        assert one.explanation.label == one.faithfulness.label
