@@ -10,7 +10,6 @@ function does each row once, in the core's cache, and makes z again in the backw
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -166,19 +165,5 @@ def _by(chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _derived_from(plain: Callable[..., Any], fast: Callable[..., Any]) -> Callable[..., Any]:
-    """`fast`, with the derivatives of `plain`; the last argument is static."""
-
-    def run(*arguments: Any) -> Any:
-        *arrays, chosen = arguments
-        same = jax.custom_jvp(lambda *a: fast(*a, chosen))
-        same.defjvp(
-            lambda primals, tangents: jax.jvp(lambda *a: plain(*a, chosen), primals, tangents)
-        )
-        return same(*arrays)
-
-    return run
-
-
-_twice_native_forward = _derived_from(_forward, _native_forward)
-_twice_native_backward = _derived_from(_backward, _native_backward)
+_twice_native_forward = native.derived_from(_forward, _native_forward)
+_twice_native_backward = native.derived_from(_backward, _native_backward)

@@ -8,7 +8,9 @@ each kind of processor; without a compiler XLA's own code gives the same results
 
 from __future__ import annotations
 
+import ctypes
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from n2r_jax import runtime
-from n2r_jax.kernels import compiler
+from n2r_jax.kernels import blas, compiler
 
 FUNCTIONS = (
     "n2r_attention_forward",
@@ -26,26 +28,43 @@ FUNCTIONS = (
     "n2r_gru_words",
     "n2r_layer_norm_forward",
     "n2r_layer_norm_backward",
+    "n2r_product",
     "n2r_token_scores_forward",
     "n2r_token_scores_backward",
 )
 
 
 @functools.cache
-def texts_per_tile() -> int | None:
-    """Load and register the compiled functions; how many texts they take side by side."""
+def _library() -> ctypes.CDLL | None:
+    """Load and register the compiled functions."""
     library = compiler.shared_library()
     if library is None:
         return None
     for name in FUNCTIONS:
         capsule = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, capsule, platform="cpu")
-    return library.n2r_gru_columns()
+    return library
 
 
 def available() -> bool:
     """Whether this process has the compiled functions; the first call logs why not."""
-    return texts_per_tile() is not None
+    return _library() is not None
+
+
+def texts_per_tile() -> int | None:
+    """How many texts the GRU's compiled functions take side by side."""
+    library = _library()
+    return None if library is None else library.n2r_gru_columns()
+
+
+@functools.cache
+def has_blas() -> bool:
+    """Whether the compiled functions can multiply matrices by SciPy's BLAS."""
+    library, sgemm = _library(), blas.sgemm()
+    if library is None or sgemm is None:
+        return False
+    library.n2r_use_sgemm(ctypes.c_void_p(sgemm))
+    return True
 
 
 def suits(array: Array) -> bool:
@@ -66,3 +85,17 @@ def function(name: str, results: list[jax.ShapeDtypeStruct]) -> Any:
 def floats(*shape: int) -> jax.ShapeDtypeStruct:
     """A result of this shape; of the shape (0,) it is one that nobody wants."""
     return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def derived_from(plain: Callable[..., Any], fast: Callable[..., Any]) -> Callable[..., Any]:
+    """`fast`, with the derivatives of `plain`; the last argument is static."""
+
+    def run(*arguments: Any) -> Any:
+        *arrays, chosen = arguments
+        same = jax.custom_jvp(lambda *a: fast(*a, chosen))
+        same.defjvp(
+            lambda primals, tangents: jax.jvp(lambda *a: plain(*a, chosen), primals, tangents)
+        )
+        return same(*arrays)
+
+    return run

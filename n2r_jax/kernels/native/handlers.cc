@@ -9,6 +9,7 @@
 #include "backward.h"
 #include "forward.h"
 #include "layer_norm_handlers.h"
+#include "product_handlers.h"
 #include "token_scores.h"
 #include "vectors.h"
 #include "words.h"

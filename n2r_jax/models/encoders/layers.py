@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int
 from n2r_jax.errors import UserError
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.layer_norm import add_norm
+from n2r_jax.kernels.product import product
 from n2r_jax.models.encoders.interface import Path, Place
 
 Activation = Callable[[Array], Array]
@@ -68,32 +69,6 @@ def required(config: Mapping[str, Any], name: str) -> Any:
     return config[name]
 
 
-@jax.custom_vjp
-def product(x: Float[Array, "m i"], kernel: Float[Array, "i o"]) -> Float[Array, "m o"]:
-    """The product x W, with the gradients in the order that XLA's CPU backend is fastest at.
-
-    Of [b, p, i] instead of [m, i] it would copy a transpose, and of dW it wants few rows.
-    """
-    return x @ kernel
-
-
-def _product_forward(x: Array, kernel: Array) -> tuple:
-    return x @ kernel, (x, kernel)
-
-
-def _product_backward(residuals: tuple[Array, Array], d_y: Array) -> tuple[Array, Array]:
-    x, kernel = residuals
-    if jax.default_backend() != "cpu":
-        return d_y @ kernel.T, x.T @ d_y
-    # Without the barriers XLA takes the transposes back into the products.
-    still = jax.lax.optimization_barrier
-    d_kernel = still(d_y.T @ x).T if kernel.shape[0] > kernel.shape[1] else x.T @ d_y
-    return d_y @ still(kernel.T), d_kernel
-
-
-product.defvjp(_product_forward, _product_backward)
-
-
 class Dense(nn.Module):
     """A linear layer x W + c: kernel [inputs, outputs], computed in `dtype`."""
 
@@ -108,10 +83,13 @@ class Dense(nn.Module):
         """The layer's outputs."""
         init = nn.initializers.normal(self.spread)
         kernel = self.param("kernel", init, (self.inputs, self.outputs), jnp.float32)
-        y = product(x.astype(self.dtype).reshape(-1, self.inputs), kernel.astype(self.dtype))
+        bias = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.outputs,), jnp.float32)
-            y = y + bias.astype(self.dtype)[None]
+            bias = bias.astype(self.dtype)
+        # Of [b, p, i] instead of [m, i] XLA's CPU backend would copy a transpose.
+        rows = x.astype(self.dtype).reshape(-1, self.inputs)
+        y = product(rows, kernel.astype(self.dtype), bias)
         return y.reshape(*x.shape[:-1], self.outputs)
 
 
