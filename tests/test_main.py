@@ -208,7 +208,7 @@ def test_ctrl_c_in_a_real_process_before_the_first_step(tmp_path):
         "import signal, sys; from n2r_jax import main; import n2r_jax.train as t\n"
         # A test runner in the background of a shell hands down a SIGINT that is ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "t.prepare = lambda *a: signal.raise_signal(signal.SIGINT)\n"
+        "t.prepare_stages = lambda *a: signal.raise_signal(signal.SIGINT)\n"
         "main.run()",
         f"--workdir={tmp_path / 'run'}",
         *tiny.arguments(),
