@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_report(commands)
     _add_compare(commands)
+    _add_probe(commands)
     sweep = commands.add_parser("sweep", help="several runs in one table, the best on dev first")
     sweep.add_argument("directory", metavar="DIR", help="the --workdir of several runs")
     sweep.add_argument("--out", help="where sweep.json goes; default: into DIR")
@@ -158,6 +159,14 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     compare.set_defaults(command=_compare)
 
 
+def _add_probe(commands: argparse._SubParsersAction) -> None:
+    probe = commands.add_parser("probe", help="whether a run's reasons are what they claim to be")
+    _add_run(probe)
+    probe.add_argument("--data", help="a file or ERASER directory; default: the test split")
+    probe.add_argument("--out", metavar="DIR", help="for numbers and pictures; default: RUN/probe")
+    probe.set_defaults(command=_probe)
+
+
 def _add_run(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     text = "the run's --workdir" + ("; once for every run" if several else "")
     action = "append" if several else "store"
@@ -247,6 +256,15 @@ def _compare(arguments: argparse.Namespace) -> int:
         which=arguments.checkpoint,
         resamples=arguments.resamples,
         out=arguments.out,
+    )
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    _start()
+    from n2r_jax.probe.command import probe_command
+
+    return probe_command(
+        arguments.run, data=arguments.data, which=arguments.checkpoint, out=arguments.out
     )
 
 

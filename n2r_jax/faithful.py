@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,7 +20,25 @@ MaskedPredictor = Callable[[EncodedTexts, Shaped[np.ndarray, "n t"]], Float[np.n
 """(texts, mask of 0 and 1 for their tokens) -> probabilities of the classes."""
 
 
+class MaskedOutputs(NamedTuple):
+    """What a predictor makes of N texts behind masks."""
+
+    probabilities: Float[np.ndarray, "n c"]
+    norm: Float[np.ndarray, " n"]
+    """||Enc(Z)||, the norm of its representation."""
+
+
+MaskedRun = Callable[[EncodedTexts, Shaped[np.ndarray, "n t"]], MaskedOutputs]
+"""(texts, mask of 0 and 1 for their tokens) -> probabilities and norms."""
+
+
 def masked_predictor(trained: TrainedRun, *, compact: bool = False) -> MaskedPredictor:
+    """Return the probabilities alone of `masked_run`."""
+    run = masked_run(trained, compact=compact)
+    return lambda texts, mask: run(texts, mask).probabilities
+
+
+def masked_run(trained: TrainedRun, *, compact: bool = False) -> MaskedRun:
     """Return the run's predictor as a function of the mask; make it once, it compiles.
 
     compact: what the mask leaves out is taken out, and the rest stands together; otherwise it is
@@ -35,19 +53,21 @@ def masked_predictor(trained: TrainedRun, *, compact: bool = False) -> MaskedPre
 
     def body(params: Any, batch_and_mask: Any) -> Any:
         batch, mask = batch_and_mask
-        return predict(params, batch, mask * batch.valid, None).logits
+        return predict(params, batch, mask * batch.valid, None)
 
     mapped = parallel.data_parallel_rows(body)
 
-    def predict_with_masks(
-        texts: EncodedTexts, mask: Shaped[np.ndarray, "n t"]
-    ) -> Float[np.ndarray, "n c"]:
-        found = np.zeros((len(texts), len(trained.labels)))
+    def predict_with_masks(texts: EncodedTexts, mask: Shaped[np.ndarray, "n t"]) -> MaskedOutputs:
+        found = MaskedOutputs(np.zeros((len(texts), len(trained.labels))), np.zeros(len(texts)))
         for length, members, rows in _plan(trained, texts):
             shown = _fitted(mask[members], rows, length)
             parts: Any = (texts.batch(members, rows, length), shown)
-            logits = np.asarray(mapped(trained.params, parallel.shard(parts)), np.float64)
-            found[members] = _softmax(logits.reshape(-1, logits.shape[-1])[: len(members)])
+            predicted = mapped(trained.params, parallel.shard(parts))
+            logits, states = (np.asarray(part, np.float64) for part in predicted)
+            probabilities = _softmax(logits.reshape(-1, logits.shape[-1]))
+            norms = np.linalg.norm(states.reshape(-1, states.shape[-1]), axis=-1)
+            found.probabilities[members] = probabilities[: len(members)]
+            found.norm[members] = norms[: len(members)]
         return found
 
     return predict_with_masks

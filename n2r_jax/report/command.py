@@ -17,9 +17,6 @@ from n2r_jax.side_by_side import run_all
 from n2r_jax.tables import Table
 from n2r_jax.training.metrics import read_metrics
 
-EXAMPLES = 5000
-"""Texts that a page holds unless it is told otherwise; the scores are of all."""
-
 
 def report_command(
     directories: Sequence[str],
@@ -27,10 +24,13 @@ def report_command(
     *,
     data: str | None = None,
     which: Which = "best",
-    limit: int = EXAMPLES,
+    limit: int,
     overwrite: bool = False,
 ) -> int:
-    """Run, write the page and say where it is; UserError or DataError where that cannot be."""
+    """Run, write the page and say where it is; UserError or DataError where that cannot be.
+
+    limit: texts that the page holds, the first ones; the scores are of all.
+    """
     if limit < 1:
         raise UserError(f"--texts {limit} leaves no text to show; give at least 1")
     path = pathlib.Path(out)
@@ -43,7 +43,7 @@ def report_command(
     return 0
 
 
-def report_page(evaluations: Mapping[str, Evaluation], limit: int = EXAMPLES) -> str:
+def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
     """Return the HTML of runs on the same texts, by name; the first `limit` texts are in it."""
     (first, *_), runs = evaluations.values(), list(evaluations)
     scores = {name: found.report().to_dict() for name, found in evaluations.items()}
@@ -59,7 +59,7 @@ def report_page(evaluations: Mapping[str, Evaluation], limit: int = EXAMPLES) ->
     texts, found = len(first.source), examples(list(evaluations.values()), limit)
     labels = first.trained.labels
     content = Content(
-        title=f"{' and '.join(runs)} on {first.data}",
+        title=f"{' and '.join(runs)} on {pathlib.PurePath(first.data).name}",
         origins=_origins(evaluations),
         notes=_notes(evaluations, scores),
         scores=score_tables(scores),

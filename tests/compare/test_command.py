@@ -11,7 +11,6 @@ from n2r_jax import cli, runtime
 from n2r_jax.compare.inputs import input_scores
 from n2r_jax.data.records import Record
 from n2r_jax.inference import TrainedRun
-from n2r_jax.train import train
 from tests import tiny
 from tests.report.test_examples import evaluation_of
 from tests.score.eraser_files import write_lines
@@ -19,11 +18,17 @@ from tests.score.eraser_files import write_lines
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two runs with other masks: a name that LaTeX would choke on, and another seed."""
+    """Two runs with other masks (see `platform`); one has a name that LaTeX would choke on."""
     folder = tmp_path_factory.mktemp("compare")
-    first = shutil.copytree(tiny.trained_run(), folder / "n2r_50%")
-    train(tiny.config(seed=2, training__epochs=1), str(folder / "other"))
-    return first, folder / "other"
+    made = [shutil.copytree(tiny.trained_run(), folder / name) for name in ("n2r_50%", "other")]
+    change_config(made[1], lambda config: config.update(seed=2))
+    return made
+
+
+def change_config(run, change):
+    config = json.loads((run / "config.json").read_text())
+    change(config)
+    (run / "config.json").write_text(json.dumps(config))
 
 
 @pytest.fixture(autouse=True)
@@ -76,9 +81,7 @@ def test_what_was_cut_or_never_marked_is_said(n2r, runs, tmp_path):
 def test_what_cannot_be_compared_is_one_line(n2r, runs, tmp_path):
     source = write_lines(tmp_path / "rows.jsonl", [{"text": "fine", "label": "positive"}])
     third = shutil.copytree(runs[1], tmp_path / "third")
-    config = json.loads((third / "config.json").read_text())
-    config["data"]["sizes"] = [36, 20, 10]
-    (third / "config.json").write_text(json.dumps(config))
+    change_config(third, lambda config: config["data"].update(sizes=[36, 20, 10]))
     wrong = {
         "name two or more": (runs[0],),
         "named twice": (runs[0], runs[0]),
