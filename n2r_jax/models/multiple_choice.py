@@ -26,11 +26,13 @@ def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
 
         return function and predict
 
+    unit_classes, together = model.unit_classes, model.score_and_predict
+
     def both(*arguments: Any) -> tuple[Array, Prediction]:
+        assert together is not None
         scores, found = together(*arguments)
         return scores, found._replace(logits=logits_of_question(found.logits, choices))
 
-    unit_classes, together = model.unit_classes, model.score_and_predict
     return dataclasses.replace(
         model,
         predict=choosing(model.predict),

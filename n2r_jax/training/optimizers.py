@@ -91,9 +91,9 @@ def scale_by_adam_uncorrected(
         zeros = jax.tree.map(jnp.zeros_like, params)
         return optax.ScaleByAdamState(jnp.zeros((), jnp.int32), zeros, zeros)
 
-    def update(gradients: Any, state: Any, params: Any = None) -> Any:
-        mean = optax.tree.update_moment(gradients, state.mu, b1, 1)
-        square = optax.tree.update_moment(gradients, state.nu, b2, 2)
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        mean = optax.tree.update_moment(updates, state.mu, b1, 1)
+        square = optax.tree.update_moment(updates, state.nu, b2, 2)
         changes = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + epsilon), mean, square)
         return changes, optax.ScaleByAdamState(state.count + 1, mean, square)
 
