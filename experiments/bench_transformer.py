@@ -58,14 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {OURS: [sys.executable, "-m", "experiments.bench_transformer_jax"]}
     if python := torch_python(console):
         commands[TORCH] = [python, HERE / "bench_transformer_torch.py"]
+    out = options.out or REPO / "bench" / f"transformer-{slug(found['cpu'])}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    noted = {"machine": found, "load_before": load, "rounds": options.rounds}
     rows: dict[str, Turns] = {}
     for name, fields in settings(options):
         rows[name] = measure(commands, fields, options.rounds, options.repeat)
         console.print(table({name: rows[name]}))
-    out = options.out or REPO / "bench" / f"transformer-{slug(found['cpu'])}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    noted = {"machine": found, "load_before": load, "rounds": options.rounds}
-    out.write_text(json.dumps(noted | {"rows": record(rows)}, indent=2) + "\n")
+        # Row by row: a row takes a quarter of an hour, and what was measured is not to be lost.
+        out.write_text(json.dumps(noted | {"rows": record(rows)}, indent=2) + "\n")
     console.print(f"written to {out}")
     return 0
 

@@ -44,6 +44,7 @@ def make_method(settings: Settings) -> Any:
         masking="attention",
         shared=True,
         encoder_drops=max(rates) > 0,
+        special_pieces=2,
     )
     objective = Objective(settings.sparsity, 0.0, 0.0, 1.0, 0.0, "input", "sum", settings.length)
     return METHODS["slm_fp"](text.model(), MethodSettings(objective, compat=Compat(dropout="on")))

@@ -106,6 +106,7 @@ def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> Rationa
         shared=chosen.shared,
         frozen=chosen.frozen,
         score_head=mlp_shape(chosen.score_head, "config.encoder.score_head", otherwise="linear"),
+        special_pieces=inputs.tokenizer.special_pieces,
         encoder_drops=chosen.dropout > 0 or chosen.attention_dropout > 0,
         pretrained=partial(_read_weights, config, extractor),
     ).model()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -51,3 +52,9 @@ class Batch(NamedTuple):
         """1 at the tokens of a text, 0 at its padding."""
         positions = jnp.arange(self.tokens.shape[-1])
         return (positions[None, :] < self.length[:, None]).astype(jnp.float32)
+
+    def copies(self, count: int) -> Batch:
+        """The batch so many times in a row; each copy draws noise of its own."""
+        together: Batch = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * count), self)
+        row = self.row[None] * count + jnp.arange(count)[:, None]
+        return together._replace(row=row.reshape(-1))

@@ -111,6 +111,14 @@ class PieceTokenizer:
         segments = tuple(int(kinds[part].max(initial=0)) for part in parts)
         return PairFrame(ids[before], ids[between], ids[after], segments)
 
+    @functools.cached_property
+    def special_pieces(self) -> int:
+        """How many special pieces a text or a pair has at most; 0 where it begins with none."""
+        before, after = self.special
+        frame = self.pair_frame
+        of_pair = len(frame.before) + len(frame.between) + len(frame.after)
+        return max(len(before) + len(after), of_pair) if len(before) and len(frame.before) else 0
+
     def cut(
         self,
         texts: Sequence[Sequence[str]],

@@ -27,6 +27,12 @@ def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
         return function and predict
 
     unit_classes, together = model.unit_classes, model.score_and_predict
+    halves = model.predict_halves
+
+    def of_halves(*arguments: Any) -> Array:
+        assert halves is not None
+        found = halves(*arguments)
+        return logits_of_question(found.reshape(-1, 1), choices).reshape(*found.shape[:-1], choices)
 
     def both(*arguments: Any) -> tuple[Array, Prediction]:
         assert together is not None
@@ -38,6 +44,7 @@ def multiple_choice(model: RationaleModel, choices: int) -> RationaleModel:
         predict=choosing(model.predict),
         predict_compact=choosing(model.predict_compact),
         score_and_predict=together and both,
+        predict_halves=halves and of_halves,
         attend=choosing(model.attend),
         unit_classes=unit_classes and (lambda n: multiple_choice(unit_classes(n), choices)),
         choices=choices,

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch, Pieces
+from n2r_jax.models.encoders.halves import Text, special_places
 from n2r_jax.models.encoders.interface import (
     Encoded,
     Encoder,
@@ -31,7 +32,7 @@ from n2r_jax.models.encoders.interface import (
     depth_of,
     unchanged,
 )
-from n2r_jax.models.encoders.layers import Dense, drop
+from n2r_jax.models.encoders.layers import Dense, drop, split_key
 from n2r_jax.models.interface import (
     Features,
     FromVectors,
@@ -41,11 +42,18 @@ from n2r_jax.models.interface import (
 )
 from n2r_jax.models.mlp import Mlp, Shape
 from n2r_jax.models.soft_attention import soft_attention
+from n2r_jax.models.word_pieces import (
+    WordScore,
+    compact,
+    piece_mask,
+    pieces_of,
+    sum_of_pieces,
+    word_scores,
+)
 
 Masking = Literal["zeroed", "attention", "compaction"]
 Pooling = Literal["pooler", "max"]
-WordScore = Literal["first", "mean", "max"]
-MASKINGS, POOLINGS, WORD_SCORES = get_args(Masking), get_args(Pooling), get_args(WordScore)
+MASKINGS, POOLINGS = get_args(Masking), get_args(Pooling)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +83,8 @@ class TransformerText:
     """The extractor's head: hidden layers of an MLP; None: a linear one."""
     unit_classes: int = 0
     """Logits of a word by `score`, on a last axis; 0: one score, and no such axis."""
+    special_pieces: int = 0
+    """Of a text at most, the first piece among them; 0: not known, and nothing relies on it."""
 
     def model(self) -> RationaleModel:
         """The pure functions. Features are shared by updates where the encoder drops nothing."""
@@ -94,6 +104,7 @@ class TransformerText:
             ),
             predict_compact=dataclasses.replace(self, masking="compaction").predict,
             score_and_predict=self.score_and_predict if self.shared else None,
+            predict_halves=self.predict_halves if self._divides else None,
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
         )
@@ -142,7 +153,7 @@ class TransformerText:
             return scores, self.predict(params, batch, batch.valid, for_predictor)
         encoded = self._read(params, batch, None) if self.encoder_drops else features
         scores = self._scored(params, encoded, batch, for_scores)
-        pooled = self._pool(encoded, _pieces(batch).visible)
+        pooled = self._pool(encoded, pieces_of(batch).visible)
         return scores, self._classified(params, pooled, batch, for_predictor)
 
     def _scored(
@@ -153,7 +164,7 @@ class TransformerText:
         of_piece: Any = self._scorer.apply(variables, kept)
 
         def of_words(of_piece: Float[Array, "b p"]) -> Float[Array, "b t"]:
-            return word_scores(of_piece, _pieces(batch), batch.tokens, self.word_score)
+            return word_scores(of_piece, pieces_of(batch), batch.tokens, self.word_score)
 
         if not self.unit_classes:
             return of_words(of_piece[..., 0])
@@ -164,6 +175,31 @@ class TransformerText:
     ) -> Prediction:
         """Logits and Enc(Z) from the selected words alone."""
         return self._predict(self.predictor, params, batch, self.vectors(params, batch), mask, key)
+
+    @property
+    def _divides(self) -> bool:
+        """Whether what a mask shows and what it hides can be read in one pass."""
+        divides = self.predictor.encode_halves is not None and self.special_pieces > 0
+        return divides and self.masking == "attention"
+
+    def predict_halves(
+        self, params: Params, batch: Batch, masks: Float[Array, "m b t"], key: Array | None
+    ) -> Float[Array, "2 m b c"]:
+        """Logits from the words that each mask shows, and from those that it hides."""
+        assert self.predictor.encode_halves is not None
+        pieces, copies = pieces_of(batch), batch.copies(len(masks))
+        for_encoder, *for_heads = split_key(key, 3)
+        is_special = (pieces.word < 0) & (pieces.visible > 0)
+        special = special_places(is_special, self.special_pieces)
+        text = Text(self.vectors(params, batch), pieces.segment, pieces.visible, special)
+        shown = jax.vmap(lambda mask: piece_mask(mask, pieces))(masks)
+        encoder = self._encoder(params, "predictor")
+        halves = self.predictor.encode_halves(encoder, text, shown, copies.row, for_encoder)
+        logits = [
+            self._classified(params, self._pool(encoded, there), copies, own).logits
+            for (encoded, there), own in zip(halves, for_heads, strict=True)
+        ]
+        return jnp.stack(logits).reshape(2, *masks.shape[:2], -1)
 
     def attend(
         self,
@@ -177,7 +213,7 @@ class TransformerText:
 
         Special pieces belong to no word: they count among the pads.
         """
-        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        pieces, encoder = pieces_of(batch), self._encoder(params, "predictor")
         for_encoder, for_head = _two(key)
         vectors = self.vectors(params, batch)
         read = (vectors, pieces.visible, pieces.segment, batch.row, for_encoder)
@@ -190,11 +226,11 @@ class TransformerText:
     def vectors(self, params: Params, batch: Batch) -> Float[Array, "b p e"]:
         """Word vectors of the pieces that the predictor reads."""
         encoder = self._encoder(params, "predictor")
-        return self.predictor.word_vectors(encoder, _pieces(batch).ids)
+        return self.predictor.word_vectors(encoder, pieces_of(batch).ids)
 
     def baseline(self, params: Params, batch: Batch) -> Float[Array, "b p e"]:
         """The padding piece's vector in the place of every word's pieces (UNIREX section 5)."""
-        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        pieces, encoder = pieces_of(batch), self._encoder(params, "predictor")
         padding = jnp.full_like(pieces.ids, self.predictor.padding)
         nothing = jax.lax.stop_gradient(self.predictor.word_vectors(encoder, padding))
         return jnp.where((pieces.word < 0)[..., None], self.vectors(params, batch), nothing)
@@ -222,7 +258,7 @@ class TransformerText:
         mask: Float[Array, "b t"],
         key: Array | None,
     ) -> Prediction:
-        pieces, encoder = _pieces(batch), self._encoder(params, "predictor")
+        pieces, encoder = pieces_of(batch), self._encoder(params, "predictor")
         for_encoder, for_head = _two(key)
         vectors, visible, segments = self._shown(vectors, piece_mask(mask, pieces), pieces)
         encoded = predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
@@ -268,7 +304,7 @@ class TransformerText:
         return ()
 
     def _read(self, params: Params, batch: Batch, key: Array | None) -> Encoded:
-        pieces, encoder = _pieces(batch), self._encoder(params, "extractor")
+        pieces, encoder = pieces_of(batch), self._encoder(params, "extractor")
         vectors = self.extractor.word_vectors(encoder, pieces.ids)
         read = (vectors, pieces.visible, pieces.segment, batch.row, key)
         return self.extractor.encode(encoder, *read)
@@ -292,55 +328,6 @@ class TransformerText:
         largest = jnp.where(seen, states, -jnp.inf).max(1)
         # A row that only fills the batch up has no piece.
         return jnp.where(seen.any(1), largest, 0.0)
-
-
-def piece_mask(mask: Float[Array, "b t"], pieces: Pieces) -> Float[Array, "b p"]:
-    """A piece's share of its word's mask: special pieces 1, padding 0."""
-    of_word = jnp.take_along_axis(mask, jnp.maximum(pieces.word, 0), axis=1)
-    return jnp.where(pieces.word < 0, 1.0, of_word) * pieces.visible
-
-
-def sum_of_pieces(batch: Batch, of_piece: Float[Array, "b p"]) -> Float[Array, "b t"]:
-    """What the values of each word's pieces add up to; special pieces belong to no word."""
-    pieces, words = _pieces(batch), batch.tokens.shape[1]
-    word = jnp.where(pieces.word < 0, words, pieces.word)
-    add = jax.vmap(lambda values, at: jnp.zeros(words + 1, values.dtype).at[at].add(values))
-    return add(of_piece, word)[:, :words]
-
-
-def word_scores(
-    of_piece: Float[Array, "b p"], pieces: Pieces, first: Int[Array, "b t"], by: WordScore
-) -> Float[Array, "b t"]:
-    """Scores of words from those of their pieces; 0 or any piece's at a text's padding."""
-    if by == "first":
-        return jnp.take_along_axis(of_piece, first, axis=1)
-    words = first.shape[1]
-    real = (pieces.word >= 0) & (pieces.visible > 0)
-    # What belongs to no word goes to one behind the last, which is cut off.
-    word = jnp.where(real, pieces.word, words)
-    if by == "mean":
-        total = jax.vmap(lambda s, w: jnp.zeros(words + 1).at[w].add(s))
-        count = total(jnp.ones_like(of_piece), word)
-        return (total(of_piece, word) / jnp.maximum(count, 1))[:, :words]
-    largest = jax.vmap(lambda s, w: jnp.full(words + 1, -jnp.inf).at[w].max(s))(of_piece, word)
-    return jnp.where(jnp.isfinite(largest), largest, 0.0)[:, :words]
-
-
-def compact(
-    vectors: Float[Array, "b p e"], keep: Float[Array, "b p"], segments: Int[Array, "b p"]
-) -> tuple[Float[Array, "b p e"], Float[Array, "b p"], Int[Array, "b p"]]:
-    """Move the kept pieces to the front, in order; the places behind them are not visible."""
-    kept = keep > 0
-    order = jnp.argsort(~kept, axis=1, stable=True)
-    moved = jnp.take_along_axis(vectors, order[..., None], axis=1)
-    visible = jnp.take_along_axis(kept, order, axis=1).astype(keep.dtype)
-    return moved, visible, jnp.take_along_axis(segments, order, axis=1)
-
-
-def _pieces(batch: Batch) -> Pieces:
-    if batch.pieces is None:
-        raise ValueError("the batch has words only; encode the texts with the model's tokeniser")
-    return batch.pieces
 
 
 def _two(key: Array | None) -> tuple[Array | None, Array | None]:

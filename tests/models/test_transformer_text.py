@@ -13,15 +13,8 @@ from n2r_jax.data.records import Record
 from n2r_jax.methods import METHODS, Settings, rationalize
 from n2r_jax.models.encoders import make_encoder
 from n2r_jax.models.encoders.interface import EncoderOptions
-from n2r_jax.models.transformer_text import (
-    MASKINGS,
-    POOLINGS,
-    WORD_SCORES,
-    TransformerText,
-    compact,
-    piece_mask,
-    word_scores,
-)
+from n2r_jax.models.transformer_text import MASKINGS, POOLINGS, TransformerText
+from n2r_jax.models.word_pieces import WORD_SCORES, compact, piece_mask, word_scores
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training.state import create_state
 from n2r_jax.training.step import make_train_step

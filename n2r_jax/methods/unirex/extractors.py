@@ -17,7 +17,7 @@ from n2r_jax import masks
 from n2r_jax.data.batch import Batch
 from n2r_jax.errors import UserError
 from n2r_jax.methods.base import Method, Metrics, Update
-from n2r_jax.methods.unirex.passes import masked_logits
+from n2r_jax.methods.unirex.passes import divided_logits, masked_logits
 from n2r_jax.methods.updates import BOTH, Settings
 from n2r_jax.models.encoders.layers import split_key
 from n2r_jax.models.interface import Features, Params, Prediction, RationaleModel
@@ -166,20 +166,26 @@ def _passes(
 ) -> tuple[Array, Array | None, Array | None]:
     """Logits of the whole text, of each k's complement and of each k's rationale, where needed."""
     chosen = masks.top_k_percent(scores, batch.valid, unirex.k)
+    compares, keeps = unirex.weight_comprehensiveness > 0, unirex.weight_sufficiency > 0
+    at_once = unirex.passes_at_once
+    if compares and keeps and model.predict_halves is not None:
+        for_full, for_halves = split_key(key, 2)
+        if full is None:
+            full = model.predict(params, batch, batch.valid, for_full).logits
+        alone, without = divided_logits(model, params, batch, chosen, for_halves, at_once)
+        return full, without, alone
     shown = [batch.valid[None]] if full is None else []
-    if unirex.weight_comprehensiveness:
+    if compares:
         shown.append(masks.complements(chosen, batch.valid))
-    if unirex.weight_sufficiency:
+    if keeps:
         shown.append(chosen)
     if not shown and full is not None:
         return full, None, None
-    logits = masked_logits(model, params, batch, jnp.concatenate(shown), key, unirex.passes_at_once)
+    logits = masked_logits(model, params, batch, jnp.concatenate(shown), key, at_once)
     if full is None:
         full, logits = logits[0], logits[1:]
     count = len(unirex.k)
-    without = logits[:count] if unirex.weight_comprehensiveness else None
-    alone = logits[-count:] if unirex.weight_sufficiency else None
-    return full, without, alone
+    return full, logits[:count] if compares else None, logits[-count:] if keeps else None
 
 
 def _plausibility(unirex: UnirexObjective) -> Callable[[Sums], Array]:

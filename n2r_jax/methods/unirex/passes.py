@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from n2r_jax.data.batch import Batch
+from n2r_jax.models.encoders.layers import split_key
 from n2r_jax.models.interface import Params, RationaleModel
 
 
@@ -26,15 +26,35 @@ def masked_logits(
     copies = len(masks)
     if 0 < at_once < copies:
         parts = [masks[i : i + at_once] for i in range(0, copies, at_once)]
-        keys = [None] * len(parts) if key is None else jax.random.split(key, len(parts))
+        keys = split_key(key, len(parts))
         found = [
             masked_logits(model, params, batch, part, own)
             for part, own in zip(parts, keys, strict=True)
         ]
         return jnp.concatenate(found)
     rows = len(batch.length)
-    together = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * copies), batch)
-    place = (batch.row[None] * copies + jnp.arange(copies)[:, None]).reshape(-1)
     flat = masks.reshape(copies * rows, -1)
-    logits = model.predict(params, together._replace(row=place), flat, key).logits
+    logits = model.predict(params, batch.copies(copies), flat, key).logits
     return logits.reshape(copies, rows, -1)
+
+
+def divided_logits(
+    model: RationaleModel,
+    params: Params,
+    batch: Batch,
+    masks: Float[Array, "m b t"],
+    key: Array | None,
+    at_once: int = 0,
+) -> Float[Array, "2 m b c"]:
+    """Logits under each mask, and under its complement, of a model with `predict_halves`.
+
+    at_once as in `masked_logits`: a mask and its complement are two.
+    """
+    assert model.predict_halves is not None
+    size = max(1, at_once // 2) if at_once else len(masks)
+    parts = [masks[i : i + size] for i in range(0, len(masks), size)]
+    found = [
+        model.predict_halves(params, batch, part, own)
+        for part, own in zip(parts, split_key(key, len(parts)), strict=True)
+    ]
+    return jnp.concatenate(found, axis=1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -20,6 +21,7 @@ from jaxtyping import Array, Float, Int
 
 from n2r_jax.errors import UserError
 from n2r_jax.models.encoders.attention import attend
+from n2r_jax.models.encoders.halves import encode_halves
 from n2r_jax.models.encoders.interface import (
     Encoded,
     Encoder,
@@ -239,31 +241,57 @@ class BertLike:
         key: Array | None,
     ) -> Encoded:
         """`Encoder.encode`; UserError for texts longer than the table of positions."""
-        check_length(vectors.shape[1], self.shape.max_pieces)
         for_embeddings, for_layers = split_key(key, 2)
-        variables = {"params": params["embeddings"]}
-        x: Any = self.embeddings.apply(variables, vectors, segments, row, for_embeddings)
-        run = jax.checkpoint(self._run_layer) if self.options.remat else self._run_layer
+        x = self.embed(params, vectors, segments, row, for_embeddings)
         *below, (last, for_last) = enumerate(split_key(for_layers, self.shape.layers))
         for number, for_layer in below:
-            x = run(params[f"layer_{number}"], x, x, visible, row, for_layer)
+            x = self.run(self.layer, params[f"layer_{number}"], x, x, visible, row, for_layer)
 
         def states_of(pieces: Array) -> Array:
-            found = run(params[f"layer_{last}"], pieces, x, visible, row, for_last)
+            of_last = params[f"layer_{last}"]
+            found = self.run(self.layer, of_last, pieces, x, visible, row, for_last)
             return found.astype(jnp.float32)
 
         states = states_of(x)
         # Who wants the pooled state alone is spared nearly all of the last layer, in both passes:
         # what has no reader is not computed.
         first = states_of(x[:, :1]) if self.layer.attend is attend else states
-        return Encoded(states, self._pool(params, first[:, 0]))
+        return Encoded(states, self.pool(params, first[:, 0]))
 
-    def _run_layer(
-        self, params: Any, x: Array, context: Array, visible: Array, row: Array, key: Array | None
+    def embed(
+        self,
+        params: EncoderParams,
+        vectors: Float[Array, "b p h"],
+        segments: Int[Array, "b p"],
+        row: Int[Array, " b"],
+        key: Array | None,
+    ) -> Float[Array, "b p h"]:
+        """The first layer's input; UserError for texts longer than the table of positions."""
+        check_length(vectors.shape[1], self.shape.max_pieces)
+        variables = {"params": params["embeddings"]}
+        x: Any = self.embeddings.apply(variables, vectors, segments, row, key)
+        return x
+
+    def run(
+        self,
+        layer: Layer,
+        params: Any,
+        x: Float[Array, "b q h"],
+        context: Float[Array, "b p h"],
+        visible: Any,
+        row: Int[Array, " b"],
+        key: Array | None,
     ) -> Any:
-        return self.layer.apply({"params": params}, x, context, visible, row, key)
+        """A layer's states of x, stored or computed again as the options say."""
 
-    def _pool(self, params: EncoderParams, first: Float[Array, "b h"]) -> Float[Array, "b h"]:
+        def call(params: Any, *arguments: Any) -> Any:
+            return layer.apply({"params": params}, *arguments)
+
+        stored = jax.checkpoint(call) if self.options.remat else call
+        return stored(params, x, context, visible, row, key)
+
+    def pool(self, params: EncoderParams, first: Float[Array, "*n h"]) -> Float[Array, "*n h"]:
+        """What the pooler makes of first pieces' states; these themselves where there is none."""
         if not self.shape.pooler:
             return first
         pooled: Any = self.pooler.apply({"params": params["pooler"]}, first)
@@ -299,6 +327,7 @@ def bert_like(
         rebuilt=rebuilt,
         has_pooler=shape.pooler,
         padding=shape.padding or 0,
+        encode_halves=partial(encode_halves, model) if attention is attend else None,
     )
 
 

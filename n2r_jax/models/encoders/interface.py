@@ -89,6 +89,9 @@ class Encoder:
     has_pooler: bool = True
     padding: int = 0
     """The padding piece's id."""
+    encode_halves: Callable[..., Any] | None = None
+    """(params, text, first, row, key) -> `encode` of two inputs that divide each text between them,
+    in one pass (halves.py). None: it has to be two."""
 
 
 def depth_of(path: Path, layers: int) -> int:
