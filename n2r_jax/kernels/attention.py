@@ -8,8 +8,10 @@ v weighs the keys (0 hides one), k is the dropout factor. With dp = k dout V', d
 
     t = a (dp - delta)      dv = sum_i t      ds = v t
 
-v goes into K and V, so it costs no pass of its own, and v = 0 counts exactly as nothing. The
-backward pass makes a again from m and Z, as FlashAttention does (Dao et al. 2022, appendix B).
+v goes into K and V, so it costs no pass of its own, and v = 0 counts exactly as nothing. There dv
+is the chord's slope, sum_i t / (1 + a): what the result would change by if the key came to v = 1,
+to first order in the result. The tangent's, t itself, has no bound: a hidden key that would draw
+nearly all attention has a slope of thousands, for a change of at most 1. The backward pass makes a again from m and Z, as FlashAttention does (Dao et al. 2022, appendix B).
 """
 
 from __future__ import annotations
@@ -130,9 +132,10 @@ def _backward(arguments: Arguments, tape: Tape, d_out: Heads, chosen: Chosen) ->
 
     d_shares = jnp.einsum("bqnd,bknd->bnqk", d_out, values, preferred_element_type=jnp.float32)
     delta = jnp.einsum("bqnd,bqnd->bnq", d_out, out, preferred_element_type=jnp.float32)
-    pull = _dropped(d_shares, seed, row, chosen) - delta[..., None]
-    pull = drawn / total * pull
-    d_weight = pull.sum((1, 2))
+    share = drawn / total
+    pull = share * (_dropped(d_shares, seed, row, chosen) - delta[..., None])
+    hidden = (weight == 0)[:, None, None, :]
+    d_weight = jnp.where(hidden, pull / (1 + share), pull).sum((1, 2))
     pull = (pull * queries.shape[3] ** -0.5).astype(values.dtype)
     d_queries = jnp.einsum("bnqk,bknd->bqnd", pull, _times(keys, weight))
     d_keys = _times(jnp.einsum("bnqk,bqnd->bknd", pull, queries), weight)

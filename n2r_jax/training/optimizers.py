@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -47,6 +48,7 @@ class Schedule:
 
 SCHEDULES = ("constant", "linear", "linear_from_0", "cosine")
 OPTIMIZERS = ("adam", "adam_uncorrected")
+MOVING, STILL = "moving", "still"
 
 
 def adam(
@@ -61,7 +63,7 @@ def adam(
     """Adam (Kingma and Ba 2015), decoupled weight decay of matrices, the group's gradient clipped.
 
     rate: may be a traced number. weight_decay, clip_norm: 0 leaves them out. corrected: False is
-    `scale_by_adam_uncorrected`.
+    `scale_by_adam_uncorrected`. Where `rate_of` is 0 no moments are stored, nor computed.
     """
     chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
     chain.append(optax.scale_by_adam() if corrected else scale_by_adam_uncorrected())
@@ -75,7 +77,21 @@ def adam(
         chain.append(
             optax.scale_by_schedule(lambda count: -rate * schedule.factor(jnp.asarray(count)))
         )
-    return optax.chain(*chain)
+    whole = optax.chain(*chain)
+    if rate_of is None:
+        return whole
+    return optax.partition({MOVING: whole, STILL: optax.set_to_zero()}, partial(_labels, rate_of))
+
+
+def _labels(rate_of: RateOf, params: Any) -> Any:
+    def label(path: Any, _: Array) -> str:
+        return MOVING if rate_of(_path(path)) > 0 else STILL
+
+    return jax.tree_util.tree_map_with_path(label, params)
+
+
+def _path(keys: Any) -> Path:
+    return tuple(str(getattr(key, "key", key)) for key in keys)
 
 
 def scale_by_adam_uncorrected(
@@ -105,7 +121,7 @@ def scale_by_path(rate_of: RateOf) -> optax.GradientTransformation:
 
     def update(changes: Any, params: Any = None) -> Any:
         def scaled(path: Any, change: Array) -> Array:
-            return change * rate_of(tuple(str(getattr(p, "key", p)) for p in path))
+            return change * rate_of(_path(path))
 
         return jax.tree_util.tree_map_with_path(scaled, changes)
 

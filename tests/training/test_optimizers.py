@@ -87,6 +87,17 @@ def test_what_is_frozen_is_not_decayed_either():
     np.testing.assert_allclose(changes["moves"], -0.05)
 
 
+def test_what_is_frozen_has_no_moments_and_never_moves():
+    by_path = lambda path: 0.0 if path[0] == "still" else 2.0  # noqa: E731
+    params = {"still": jnp.ones((5, 7)), "moves": jnp.ones(3)}
+    optimizer = adam(0.1, CONSTANT, rate_of=by_path)
+    state = optimizer.init(params)
+    assert (5, 7) not in [leaf.shape for leaf in jax.tree.leaves(state)]
+    changes, _ = optimizer.update(jax.tree.map(jnp.ones_like, params), state, params)
+    assert not changes["still"].any()
+    np.testing.assert_allclose(changes["moves"], -0.2, rtol=1e-5)
+
+
 def test_gradients_are_clipped_as_one():
     optimizer = optax.chain(adam(1.0, CONSTANT, clip_norm=1.0))
     params = {"a": jnp.zeros(1), "b": jnp.zeros(1)}

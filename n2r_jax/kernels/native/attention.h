@@ -236,8 +236,9 @@ class Task {
       store(scores + j, drops ? kept.of(j, share) : share);
       const Vector t = share * ((drops ? kept.of(j, arriving) : arriving) - delta);
       store(pulls + j, t);
+      const Vector slope = load(weight_ + j) > 0 ? t : t / (1.0f + share);
       float* d_weight = d_weight_ + j;
-      store(d_weight, load(d_weight) + t);
+      store(d_weight, load(d_weight) + slope);
     }
   }
 
