@@ -2,8 +2,9 @@
 
     make bench          (or: python -m experiments.bench --quick)
 
-Both sides run in processes of their own and take turns within every round. Prints a table and
-writes bench/<cpu>.json. Without a PyTorch to be found or made, our own seconds are still printed.
+Both sides run in processes of their own and take turns within every round: on the GPU that JAX
+finds, where PyTorch's GRU is cuDNN's, or else on the CPU. Prints a table and writes
+bench/<machine>.json. Without a PyTorch to be found or made, our own seconds are still printed.
 
     train       an iteration on a batch of 128 texts of 256 tokens
     evaluate    a split of eight such batches, from word ids to selected words and classes: ours
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="rounds that count (default 9)")
     parser.add_argument("--quick", action="store_true", help="3 rounds, no real lengths")
-    parser.add_argument("--out", type=pathlib.Path, help="default: bench/<cpu>.json")
+    parser.add_argument("--out", type=pathlib.Path, help="default: bench/<machine>.json")
     options = parser.parse_args(arguments)
     console, found = Console(), machine()
     load = os.getloadavg()[0]
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = 3 if options.quick else options.rounds
     rows, starts, versions = measure(torch_python(console), rounds, options.quick)
     console.print(table(rows), starts_table(starts))
-    out = options.out or REPO / "bench" / f"{slug(found['cpu'])}.json"
+    device = versions[OURS].get("device_name") or found["cpu"]
+    out = options.out or REPO / "bench" / f"{slug(device)}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     noted = {"machine": found, "load_before": load, "rounds": rounds, "versions": versions}
     out.write_text(json.dumps(noted | record(rows, starts), indent=2) + "\n")
@@ -113,8 +115,10 @@ def measure(
         with contextlib.ExitStack() as stack:
             workers = start_workers(stack, python, order)
             for name, worker in workers.items():
-                run_as = "release" if name == TORCH_RELEASE else order
-                versions[name] = worker.ask({"do": "setup", "order": run_as})["versions"]
+                setup = {"do": "setup", "order": "release" if name == TORCH_RELEASE else order}
+                if name != OURS:
+                    setup["device"] = versions[OURS].get("device", "cpu")
+                versions[name] = worker.ask(setup)["versions"]
                 answer = worker.ask(TRAIN)
                 first, peak = answer["seconds"][0], answer["peak_mb"]
                 starts[f"{name}, {order}'s order"] = Start(first, peak)

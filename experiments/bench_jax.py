@@ -6,16 +6,20 @@ which train as one program. The first request of a shape compiles.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch runs on the same GPU
 
 from experiments.bench_explain import explainer_of
 from experiments.bench_lengths import BUCKETS
 from experiments.bench_worker import (
     Arrays,
     Settings,
+    peak_mb,
     random_arrays,
     random_splits,
     random_texts,
@@ -59,7 +63,18 @@ class Bench:
         bounds = (*(bucket for bucket in BUCKETS if bucket < longest), longest)
         self.rationalize = Rationalizer(method, bounds, classes=2)
         self.explainer: Any = None
-        return {"jax": jax.__version__, "numpy": np.__version__, "devices": str(rows)}
+        versions = {"jax": jax.__version__, "numpy": np.__version__, "devices": str(rows)}
+        on_gpu = jax.default_backend() == "gpu"
+        name = jax.local_devices()[0].device_kind if on_gpu else ""
+        return versions | {"device": "cuda" if on_gpu else "cpu", "device_name": name}
+
+    def peak_mb(self) -> float:
+        """The most memory that arrays ever took of a GPU, or the process on a CPU."""
+        import jax
+
+        if jax.default_backend() != "gpu":
+            return peak_mb()
+        return max(one.memory_stats()["peak_bytes_in_use"] for one in jax.local_devices()) / 1e6
 
     def batch(self, arrays: Any) -> Any:
         """Random arrays as a batch of the project's."""
@@ -148,4 +163,4 @@ def make_method(settings: Settings) -> Any:
 if __name__ == "__main__":
     bench = Bench()
     tasks = {"train": bench.train, "evaluate": bench.evaluate, "explain": bench.explain}
-    serve(bench.setup, tasks)
+    serve(bench.setup, tasks, bench.peak_mb)

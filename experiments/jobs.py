@@ -99,6 +99,16 @@ def data_fields(arguments: argparse.Namespace, folder: pathlib.Path) -> dict[str
     return fields | {"data.vectors": str(pathlib.Path(arguments.vectors).absolute())}
 
 
+def told_rows(arguments: argparse.Namespace) -> str:
+    """Which splits were cut to how many rows, for the top of a result file."""
+    cut = [
+        f"{split} drawn to {getattr(arguments, f'{split}_rows')}"
+        for split in SPLITS
+        if getattr(arguments, f"{split}_rows")
+    ]
+    return ", ".join(cut) or "all"
+
+
 def draw_rows(path: pathlib.Path, rows: int, drawn: pathlib.Path) -> pathlib.Path:
     """Write a uniform draw of a file's rows, the same at every call, in the file's order."""
     with gzip.open(path, "rt", encoding="utf-8") as file:

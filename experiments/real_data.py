@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.jobs import MAIN, Job, add_inputs, data_fields, launch, run_jobs
+from experiments.jobs import MAIN, Job, add_inputs, data_fields, launch, run_jobs, told_rows
 
 METHODS = ("rnp", "n2r", "n2r_mmi")
 SEEDS = (1, 2, 3, 4, 5)
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     run_jobs([run.job for run in planned])
     rows = [read_row(run) for run in planned]
-    write_table(arguments.dataset, rows, read_reference(arguments), pathlib.Path(arguments.out))
+    text = markdown(arguments.dataset, rows, read_reference(arguments), told_rows(arguments))
+    write_table(arguments.dataset, rows, text, pathlib.Path(arguments.out))
     return 0
 
 
@@ -119,12 +120,9 @@ COLUMNS = {
 
 
 def write_table(
-    dataset: str,
-    rows: list[dict[str, float | str]],
-    reference: list[dict[str, str]],
-    out: pathlib.Path,
+    dataset: str, rows: list[dict[str, float | str]], text: str, out: pathlib.Path
 ) -> None:
-    """Mean (sd) over seeds as Markdown, every run as CSV."""
+    """The table as Markdown, every run as CSV."""
     out.mkdir(parents=True, exist_ok=True)
     with (out / f"{dataset}.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -132,19 +130,22 @@ def write_table(
         for row in rows:
             shown = {k: f"{v:.2f}" if isinstance(v, float) else v for k, v in row.items()}
             writer.writerow(shown)
-    text = markdown(dataset, rows, reference)
     (out / f"{dataset}.md").write_text(text)
     print(text)
 
 
 def markdown(
-    dataset: str, rows: list[dict[str, float | str]], reference: list[dict[str, str]]
+    dataset: str,
+    rows: list[dict[str, float | str]],
+    reference: list[dict[str, str]],
+    read: str = "all",
 ) -> str:
-    """The table, with what its columns mean."""
+    """The table, with what its columns mean. read: which rows of the splits, in words."""
     seeds = sorted({str(row["seed"]) for row in rows})
     lines = [
         f"# {dataset}: test split, mean (sd) of seeds {', '.join(seeds)}, in percent",
         "",
+        f"Rows of the splits: {read}.",
         "P, R, F1, S: corpus-micro over the annotated texts, arg-max masks. Random: the expected",
         "F1 of a random mask of the same S. Ceiling: the best mask of that S. Checkpoints are",
         "chosen by accuracy on dev.",

@@ -1,7 +1,8 @@
 """N2R in plain PyTorch, as its paper's authors would run it: the other side of the benchmark.
 
 A worker of `bench_worker`, run as a script by a Python of its own that has torch and numpy only.
-Its setup takes any field of `Settings`, and the number of threads.
+Its setup takes any field of `Settings`, the number of threads and the device: on 'cuda' nn.GRU is
+cuDNN's.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from bench_worker import (
     Arrays,
     Settings,
+    peak_mb,
     random_arrays,
     random_splits,
     random_texts,
@@ -35,9 +37,9 @@ class Batch(NamedTuple):
     labels: Tensor  # [B]
 
 
-def as_batch(arrays: Arrays) -> Batch:
-    """The same memory as tensors."""
-    return Batch(*map(torch.from_numpy, arrays))
+def as_batch(arrays: Arrays, device: torch.device) -> Batch:
+    """The arrays as tensors of a device; on a CPU in the same memory."""
+    return Batch(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 class Player(nn.Module):
@@ -161,43 +163,65 @@ def explain(
     game: Game, ids: Mapping[str, int], texts: Sequence[Sequence[str]], rows: int
 ) -> list[tuple[Tensor, Tensor]]:
     """`evaluate` of lists of words as they come, each batch padded to its longest."""
-    found = []
+    found, device = [], game.embedding.weight.device
     for first in range(0, len(texts), rows):
         chosen = texts[first : first + rows]
         looked_up = [torch.tensor([ids.get(word, 0) for word in text]) for text in chosen]
         padded = nn.utils.rnn.pad_sequence(looked_up, batch_first=True)
         lengths = torch.tensor([len(text) for text in chosen])
         real = (torch.arange(padded.shape[1]) < lengths[:, None]).float()
-        found.append(evaluate(game, Batch(padded, real, torch.zeros_like(lengths))))
+        batch = Batch(padded, real, torch.zeros_like(lengths))
+        masks, classes = evaluate(game, Batch(*(part.to(device) for part in batch)))
+        found.append((masks.cpu(), classes.cpu()))
     return found
 
 
 class Bench:
     """Answers the driver's requests with one game, so that its state is kept between them."""
 
-    def setup(self, threads: int = 2, **fields: str | int | float) -> dict[str, str]:
-        """A new game; the versions it runs on."""
-        self.game = Game(Settings(**fields))
+    def setup(
+        self, threads: int = 2, device: str = "cpu", **fields: str | int | float
+    ) -> dict[str, str]:
+        """A new game; what it runs on."""
+        self.device = torch.device(device)
+        self.game = Game(Settings(**fields)).to(self.device)
         torch.set_num_threads(threads)
-        python = platform.python_version()
-        return {"python": python, "torch": torch.__version__, "numpy": np.__version__}
+        versions = {"python": platform.python_version(), "torch": torch.__version__}
+        return versions | {"numpy": np.__version__, "device": device}
 
     def batches(self, *, repeat: int = 1, **request: int | Sequence[int] | None) -> list[Batch]:
         """One batch for each repeat, of the game's sizes where the request names no other."""
         sizes = self.game.settings.sizes(**request)
         arrays = [random_arrays(**sizes, seed=seed) for seed in range(repeat)]
-        return [as_batch(one) for one in arrays]
+        return [as_batch(one, self.device) for one in arrays]
+
+    def seconds(self, action: Callable[[Any], object], things: Sequence[Any]) -> list[float]:
+        """Of each call, until the device has done all of it."""
+
+        def whole(thing: Any) -> None:
+            action(thing)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+
+        return seconds_of(whole, things)
+
+    def peak_mb(self) -> float:
+        """The most memory that tensors ever took of a GPU, or the process on a CPU."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated() / 1e6
+        return peak_mb()
 
     def train(self, **request: int | Sequence[int] | None) -> list[float]:
         """Seconds of whole iterations."""
         self.game.train()
-        return seconds_of(functools.partial(train, self.game), self.batches(**request))
+        return self.seconds(functools.partial(train, self.game), self.batches(**request))
 
     def evaluate(self, **request: int | Sequence[int] | None) -> list[float]:
         """Seconds of whole splits."""
         self.game.eval()
-        splits = [[as_batch(a) for a in s] for s in random_splits(self.game.settings, **request)]
-        return seconds_of(lambda split: [evaluate(self.game, one) for one in split], splits)
+        drawn = random_splits(self.game.settings, **request)
+        splits = [[as_batch(arrays, self.device) for arrays in split] for split in drawn]
+        return self.seconds(lambda split: [evaluate(self.game, one) for one in split], splits)
 
     def explain(self, lengths: Sequence[int], batch: int = 256, repeat: int = 1) -> list[float]:
         """Seconds of whole collections of texts."""
@@ -205,10 +229,10 @@ class Bench:
         vocabulary = self.game.settings.vocabulary
         ids = {word: id for id, word in enumerate(words_of(vocabulary), start=1)}
         texts = [random_texts(lengths, vocabulary, seed) for seed in range(repeat)]
-        return seconds_of(lambda one: explain(self.game, ids, one, batch), texts)
+        return self.seconds(lambda one: explain(self.game, ids, one, batch), texts)
 
 
 if __name__ == "__main__":
     bench = Bench()
     tasks = {"train": bench.train, "evaluate": bench.evaluate, "explain": bench.explain}
-    serve(bench.setup, tasks)
+    serve(bench.setup, tasks, bench.peak_mb)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.jobs import Job, data_fields, launch, run_jobs
+from experiments.jobs import Job, data_fields, launch, run_jobs, told_rows
 from experiments.unirex.scores import Scores, published, read_scores, table
 from experiments.unirex.variants import Variant
 
@@ -64,16 +64,11 @@ def head(arguments: argparse.Namespace, title: str) -> list[str]:
     """What was run, for the top of a result file."""
     seeds = ", ".join(map(str, arguments.seeds))
     read = "a pretrained encoder" if arguments.encoder else "GRUs on word vectors"
-    cut = [
-        f"{split} drawn to {getattr(arguments, f'{split}_rows')}"
-        for split in ("train", "dev", "test")
-        if getattr(arguments, f"{split}_rows")
-    ]
     changed = f"; changed: {', '.join(arguments.set)}" if arguments.set else ""
     return [
         f"# {arguments.dataset}: {title}, test, mean (sd) of seeds {seeds}",
         "",
-        f"Encoder: {read}. Rows: {', '.join(cut) or 'all'}{changed}.",
+        f"Encoder: {read}. Rows: {told_rows(arguments)}{changed}.",
         "comp, suff and CSD: AOPC over |K| + 1. AUPRC, TF1 (macro, of units more probable than",
         "0.5) and task in percent, AUPRC and TF1 as means over inputs, of words alone. Gains (NRG)",
         "are among the rows shown.",

@@ -46,7 +46,8 @@ class EncoderOptions:
     """What layers compute in. Parameters, LayerNorm's statistics and softmax stay float32."""
     soft_visibility: bool = False
     """Gradients reach `visible`: p_ij = v_j exp(s_ij) / sum_k v_k exp(s_ik); at v = 0 that of the
-    chord to v = 1, as far as it goes in one layer (kernels/attention.py). Otherwise only visible > 0 matters, and a fused attention may be used."""
+    chord to v = 1, as far as it goes in one layer (kernels/attention.py). Otherwise only
+    visible > 0 matters, and a fused attention may be used."""
     nonlinearity: Nonlinearity = unchanged
     """Stands between the encoder and its elementwise functions: DeepLIFT changes their slopes."""
     twice: bool = False
