@@ -104,7 +104,7 @@ class TransformerText:
             ),
             predict_compact=dataclasses.replace(self, masking="compaction").predict,
             score_and_predict=self.score_and_predict if self.shared else None,
-            predict_halves=self.predict_halves if self._divides else None,
+            predict_halves=self.predict_halves if self.masking == "attention" else None,
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
         )
@@ -176,25 +176,20 @@ class TransformerText:
         """Logits and Enc(Z) from the selected words alone."""
         return self._predict(self.predictor, params, batch, self.vectors(params, batch), mask, key)
 
-    @property
-    def _divides(self) -> bool:
-        """Whether what a mask shows and what it hides can be read in one pass."""
-        divides = self.predictor.encode_halves is not None and self.special_pieces > 0
-        return divides and self.masking == "attention"
-
     def predict_halves(
         self, params: Params, batch: Batch, masks: Float[Array, "m b t"], key: Array | None
     ) -> Float[Array, "2 m b c"]:
         """Logits from the words that each mask shows, and from those that it hides."""
-        assert self.predictor.encode_halves is not None
-        pieces, copies = pieces_of(batch), batch.copies(len(masks))
+        pieces, encode = pieces_of(batch), self.predictor.encode_halves
+        divides = self.special_pieces > 0 and self.predictor.divides(pieces.ids.shape[1])
+        if encode is None or not divides:
+            return in_two_passes(self.predict, params, batch, masks, key)
+        copies = batch.copies(len(masks))
         for_encoder, *for_heads = split_key(key, 3)
-        is_special = (pieces.word < 0) & (pieces.visible > 0)
-        special = special_places(is_special, self.special_pieces)
+        special = special_places((pieces.word < 0) & (pieces.visible > 0), self.special_pieces)
         text = Text(self.vectors(params, batch), pieces.segment, pieces.visible, special)
         shown = jax.vmap(lambda mask: piece_mask(mask, pieces))(masks)
-        encoder = self._encoder(params, "predictor")
-        halves = self.predictor.encode_halves(encoder, text, shown, copies.row, for_encoder)
+        halves = encode(self._encoder(params, "predictor"), text, shown, copies.row, for_encoder)
         logits = [
             self._classified(params, self._pool(encoded, there), copies, own).logits
             for (encoded, there), own in zip(halves, for_heads, strict=True)
@@ -328,6 +323,21 @@ class TransformerText:
         largest = jnp.where(seen, states, -jnp.inf).max(1)
         # A row that only fills the batch up has no piece.
         return jnp.where(seen.any(1), largest, 0.0)
+
+
+def in_two_passes(
+    predict: Callable[[Params, Batch, Array, Array | None], Prediction],
+    params: Params,
+    batch: Batch,
+    masks: Float[Array, "m b t"],
+    key: Array | None,
+) -> Float[Array, "2 m b c"]:
+    """Logits from the units that each mask shows, and from those that it hides."""
+    copies = batch.copies(len(masks))
+    shown = masks.reshape(-1, masks.shape[2])
+    both = zip((shown, (1 - shown) * copies.valid), _two(key), strict=True)
+    logits = [predict(params, copies, mask, own).logits for mask, own in both]
+    return jnp.stack(logits).reshape(2, *masks.shape[:2], -1)
 
 
 def _two(key: Array | None) -> tuple[Array | None, Array | None]:

@@ -303,8 +303,12 @@ def bert_like(
     options: EncoderOptions,
     places: Mapping[str, Place],
     attention: Attend = attend,
+    is_full: Callable[[int], bool] = lambda pieces: True,
 ) -> Encoder:
-    """The encoder of these sizes, with a family's tensor names and its way of attending."""
+    """The encoder of these sizes, with a family's tensor names and its way of attending.
+
+    is_full: whether every piece attends to all others in texts of so many pieces.
+    """
     model = BertLike(
         shape,
         options,
@@ -314,7 +318,8 @@ def bert_like(
     )
 
     def rebuilt(**changes: Any) -> Encoder:
-        return bert_like(shape, dataclasses.replace(options, **changes), places, attention)
+        changed = dataclasses.replace(options, **changes)
+        return bert_like(shape, changed, places, attention, is_full)
 
     return Encoder(
         hidden_size=shape.hidden,
@@ -327,7 +332,8 @@ def bert_like(
         rebuilt=rebuilt,
         has_pooler=shape.pooler,
         padding=shape.padding or 0,
-        encode_halves=partial(encode_halves, model) if attention is attend else None,
+        encode_halves=partial(encode_halves, model),
+        divides=is_full,
     )
 
 

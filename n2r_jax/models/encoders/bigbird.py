@@ -39,7 +39,12 @@ def make_bigbird(config: Config, options: EncoderOptions) -> Encoder:
       each of them, because the plan there is all zeros.
     """
     shape = bigbird_shape(config)
-    return bert_like(shape, options, bigbird_places(shape), _attention(config))
+    attention = _attention(config)
+
+    def is_full(pieces: int) -> bool:
+        return attention is attend or not is_sparse(pieces, *_blocks(config))
+
+    return bert_like(shape, options, bigbird_places(shape), attention, is_full)
 
 
 def bigbird_shape(config: Config) -> Shape:
@@ -74,13 +79,18 @@ def _attention(config: Config) -> Attend:
             f"config.json: attention_type {kind!r} is not known; "
             "take 'block_sparse' or 'original_full'"
         )
-    block, random = config.get("block_size", 64), config.get("num_random_blocks", 3)
+    block, random = _blocks(config)
     if block < 1 or random < 0:
         raise UserError(
             f"config.json: blocks of {block} pieces, {random} of them random, cannot be; "
             "BigBird was trained with block_size 64, num_random_blocks 3"
         )
     return partial(_attend_by_length, block=block, random=random)
+
+
+def _blocks(config: Config) -> tuple[int, int]:
+    """The pieces of a block, and how many random ones a block attends to."""
+    return config.get("block_size", 64), config.get("num_random_blocks", 3)
 
 
 def _attend_by_length(

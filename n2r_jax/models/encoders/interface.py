@@ -93,6 +93,8 @@ class Encoder:
     encode_halves: Callable[..., Any] | None = None
     """(params, text, first, row, key) -> `encode` of two inputs that divide each text between them,
     in one pass (halves.py). None: it has to be two."""
+    divides: Callable[[int], bool] = lambda pieces: False
+    """Whether `encode_halves` is for texts padded to so many pieces."""
 
 
 def depth_of(path: Path, layers: int) -> int:

@@ -9,9 +9,11 @@ import pytest
 
 from n2r_jax.methods import METHODS, Settings
 from n2r_jax.methods.unirex.passes import divided_logits, masked_logits
+from n2r_jax.models.encoders import make_encoder
 from n2r_jax.models.encoders.halves import special_places
+from n2r_jax.models.encoders.interface import EncoderOptions
 from n2r_jax.models.multiple_choice import multiple_choice
-from n2r_jax.models.transformer_text import POOLINGS
+from n2r_jax.models.transformer_text import POOLINGS, TransformerText
 from n2r_jax.objectives.unirex import UnirexObjective
 from n2r_jax.training.step import encode, update_gradients
 from tests.methods.unirex.test_extractors import OBJECTIVE, annotated
@@ -29,8 +31,12 @@ def masks_of(batch):
 
 def two_passes(model, params, batch, masks):
     both = jnp.concatenate([masks, (1 - masks) * batch.valid[None]])
-    found = masked_logits(model, params, batch, both, None)
+    found = jax.jit(lambda p, b: masked_logits(model, p, batch, b, None))(params, both)
     return found.reshape(2, len(masks), *found.shape[1:])
+
+
+def one_pass(model, params, batch, masks):
+    return jax.jit(lambda p, m: model.predict_halves(p, batch, m, None))(params, masks)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -64,9 +70,10 @@ def test_neither_half_sees_the_other():
 def test_parts_of_the_masks_give_the_same():
     model, batch = text_model(**PAIRED), batch_of()
     params, masks = model.init(jax.random.key(0), batch), masks_of(batch)
-    together = divided_logits(model, params, batch, masks, None)
-    for at_once in (1, 2, 4, 100):
-        apart = divided_logits(model, params, batch, masks, None, at_once)
+    run = jax.jit(lambda m, n: divided_logits(model, params, batch, m, None, n), static_argnums=1)
+    together = run(masks, 0)
+    for at_once in (1, 4, 100):
+        apart = run(masks, at_once)
         np.testing.assert_allclose(apart, together, atol=2e-6)
 
 
@@ -115,7 +122,7 @@ def test_one_pass_costs_half_of_two():
         ]
         return sum(int(np.prod([int(n) for n in s.split("xf32")[0].split("x")])) for s in sizes)
 
-    one = products(lambda p: model.predict_halves(p, batch, masks, None).sum())
+    one = products(lambda p: one_pass(model, p, batch, masks).sum())
     two = products(lambda p: two_passes(model, p, batch, masks).sum())
     assert 0 < one < 0.75 * two
 
@@ -124,17 +131,36 @@ def test_answers_of_a_question_are_chosen_among():
     model, batch = text_model(**PAIRED | {"classes": 1}), batch_of(rows=6)
     params, masks = model.init(jax.random.key(0), batch), masks_of(batch)
     question = multiple_choice(model, 3)
-    found = question.predict_halves(params, batch, masks, None)
+    found = one_pass(question, params, batch, masks)
     assert found.shape == (2, 3, 6, 3)
     expected = two_passes(question, params, batch, masks)
     np.testing.assert_allclose(found[:, :, :3], expected[:, :, :3], atol=3e-6)
 
 
 def test_only_hidden_pieces_can_be_divided():
-    assert text_model(masking="attention").predict_halves is None
     for masking in ("zeroed", "compaction"):
         assert text_model(masking=masking, special_pieces=2).predict_halves is None
-    assert text_model(**PAIRED).predict_halves is not None
+
+
+def test_two_passes_where_special_pieces_are_not_known():
+    model, batch = text_model(masking="attention"), batch_of()
+    params, masks = model.init(jax.random.key(0), batch), masks_of(batch)
+    found = one_pass(model, params, batch, masks)
+    np.testing.assert_allclose(found, two_passes(model, params, batch, masks), atol=3e-6)
+
+
+@pytest.mark.parametrize(("length", "in_one"), [(24, False), (12, True)])
+def test_bigbird_divides_texts_that_it_attends_to_fully(length, in_one):
+    config = tiny_encoder.CONFIG | {"model_type": "big_bird", "hidden_act": "gelu_new"}
+    config |= {"block_size": 2, "num_random_blocks": 1}  # sparse beyond 14 pieces
+    predictor = make_encoder(config, EncoderOptions(soft_visibility=True))
+    assert predictor.divides(length) == in_one
+    text = TransformerText(predictor, predictor, 2, 0.0, masking="attention", special_pieces=2)
+    model, batch = text.model(), batch_of(length=length, texts=["the staff was kind", "unkind !"])
+    params, masks = model.init(jax.random.key(0), batch), masks_of(batch)
+    found = one_pass(model, params, batch, masks)
+    expected = two_passes(model, params, batch, masks)
+    np.testing.assert_allclose(found[:, :, :2], expected[:, :, :2], atol=3e-6)
 
 
 def test_special_pieces_are_counted_by_the_tokeniser():
