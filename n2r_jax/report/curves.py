@@ -79,9 +79,9 @@ def sparsity_picture(evaluations: Mapping[str, Evaluation]) -> Picture | None:
 def _own_masks(evaluation: Evaluation, like: int) -> Series:
     """Sparsity and F1 of the masks that a run selects itself, in %, as a mark without a name."""
     marked = evaluation.texts.annotated
+    mask, gold = evaluation.outputs.mask[marked], evaluation.gold[marked]
     valid = evaluation.valid[marked]
-    masks = (found[marked] for found in (evaluation.outputs.mask, evaluation.gold))
-    counts = OverlapCounts.from_masks(*masks, valid)
+    counts = OverlapCounts.from_masks(mask, gold, valid)
     totals = (counts.selected.sum(), counts.gold.sum(), counts.true_positives.sum())
     share, f1 = totals[0] / valid.sum(), prf(*totals).f1
     return Series("", [100 * float(share)], [100 * float(f1)], "spot", like)

@@ -132,8 +132,9 @@
   };
 
   const searchable = (example) => {
-    const texts = [example.tokens, ...(example.choices || [])].map(asTokens);
-    return [example.id, ...texts.map((tokens) => tokens.join(" "))].join("\n").toLowerCase();
+    const texts = [example.tokens, ...(example.choices || [])];
+    const joined = texts.map((text) => (Array.isArray(text) ? text.join(" ") : text));
+    return [example.id, ...joined].join("\n").toLowerCase();
   };
 
   function filter() {
