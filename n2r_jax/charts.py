@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Kind = Literal["line", "points", "level", "threshold"]
+Kind = Literal["line", "points", "spot"]
 STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ((0, (5, 1, 1, 1)), "v"))
 """Dashes and mark of each line of a panel, in turn."""
 MARKS_UP_TO = 30
@@ -26,7 +26,9 @@ class Series(NamedTuple):
     x: Sequence[float]
     y: Sequence[float]
     kind: Kind = "line"
-    """line; points: a cloud; level: the first y, at every x; threshold: the first x, at every y."""
+    """line; points: a cloud; spot: a few large marks."""
+    like: int | None = None
+    """Place of the panel's series whose colour and mark it shares; None: its own."""
 
 
 class Panel(NamedTuple):
@@ -65,6 +67,7 @@ def _fill(axes: Axes, panel: Panel) -> None:
 
 
 def _add(axes: Axes, series: Series, place: int) -> None:
+    place = place if series.like is None else series.like
     dashes, mark = STYLES[place % len(STYLES)]
     label = _literal(series.name) or "_unnamed"  # matplotlib's legends leave such names out
     common = {"label": label, "color": f"C{place}"}
@@ -74,10 +77,9 @@ def _add(axes: Axes, series: Series, place: int) -> None:
     elif series.kind == "points":
         # As pixels: thousands of points would make a picture of many megabytes.
         axes.scatter(series.x, series.y, s=8, alpha=0.4, marker=mark, rasterized=True, **common)
-    elif series.kind == "level":
-        axes.axhline(series.y[0], linestyle=dashes, **common)
     else:
-        axes.axvline(series.x[0], linestyle=dashes, **common)
+        outline = {"edgecolors": "black", "linewidths": 1.2, "zorder": 3}
+        axes.scatter(series.x, series.y, s=90, marker=mark, **outline, **common)
 
 
 def _literal(name: str) -> str:

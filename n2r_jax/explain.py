@@ -256,7 +256,7 @@ def explain_file(
     written = 0
     try:
         with partial.open("w", encoding="utf-8") as out:
-            for rows in _chunks(source, chunk, errors):
+            for rows in _chunks(source, chunk, explainer.trained.choices, errors):
                 names, units = zip(*rows, strict=True)
                 for name, found in zip(names, explainer.explain_units(units), strict=True):
                     line = {"id": name, **found.to_dict()}
@@ -273,9 +273,13 @@ def explain_file(
     return written
 
 
-def units_of_row(fields: Mapping[str, Any]) -> Units:
-    """The text, pair or question of a row; raises RowProblem."""
+def units_of_row(fields: Mapping[str, Any], choices: int) -> Units:
+    """The text, pair or question of a row, for a run of so many choices; raises RowProblem."""
     parts = parse_parts(fields)
+    if max(1, len(parts.choices)) != choices:
+        known = f"questions of {choices} choices" if choices > 1 else "texts without choices"
+        problem = f"{len(parts.choices) or 'no'} choices"
+        raise RowProblem(problem, f"give what the run was trained on: {known}")
     text = None if parts.offsets is None else fields["text"]
     second = None if parts.second_offsets is None else fields["second"]
     return Units(parts, text, second)
@@ -288,7 +292,7 @@ def record_of(units: Units, name: str) -> Record:
 
 
 def _chunks(
-    source: str | os.PathLike[str], size: int, errors: list[DataError]
+    source: str | os.PathLike[str], size: int, choices: int, errors: list[DataError]
 ) -> Iterator[list[tuple[str, Units]]]:
     """(id, units) of good rows; bad ones go to `errors`."""
     from n2r_jax.data.raw import read_raw
@@ -298,7 +302,7 @@ def _chunks(
         try:
             if isinstance(fields, RowProblem):
                 raise fields
-            units = units_of_row(fields)
+            units = units_of_row(fields, choices)
         except RowProblem as problem:
             errors.append(DataError(problem.problem, file=path, line=line, mend=problem.mend))
             continue

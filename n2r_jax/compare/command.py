@@ -108,7 +108,8 @@ def runs_table(found: Mapping[str, Any]) -> Table:
         for run in found["runs"]
     ]
     headings = ("run", "accuracy", "P", "R", "F1 micro", "F1 mean", "S")
-    return Table(f"Runs on {found['data']['name']}: %, [95 % interval]", headings, rows)
+    data = pathlib.PurePath(found["data"]["name"]).name
+    return Table(f"Runs on {data}: %, [95 % interval]", headings, rows)
 
 
 def differences_table(found: Mapping[str, Any]) -> Table:

@@ -31,7 +31,7 @@ DEFINITIONS = {
     "f1_instance_mean": "mean over inputs with a gold token of each one's F1",
     "difference": "a run minus the first",
     "interval": "95 %, percentile bootstrap over inputs; of a difference the inputs are paired",
-    "p_value": "two-sided, of the paired bootstrap: 2 min(share <= 0, share >= 0)",
+    "p_value": "two-sided, of the paired bootstrap: 2 (1 + min(n <= 0, n >= 0)) / (1 + resamples)",
     "wilcoxon": "two-sided signed-rank test of inputs' F1 (Wilcoxon, 1945), equal ones left out",
     "holm": "p-value adjusted for all runs that are compared with the first (Holm, 1979)",
 }

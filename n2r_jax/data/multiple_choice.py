@@ -35,11 +35,14 @@ def rows_of(record: Record) -> tuple[Record, ...]:
 def expand(records: Source | Sequence[Record]) -> tuple[Source | Sequence[Record], int]:
     """All rows, and how many a question has: 1 where there are no questions.
 
-    Raises UserError for questions of different numbers of answers.
+    Raises UserError for questions of different numbers of answers, and for other texts among them.
     """
-    if not len(records) or not records[0].choices:
+    in_memory = isinstance(records, list | tuple)
+    if not len(records) or not (in_memory or records[0].choices):
         return records, 1  # without a look at the others: it takes a while to decode a corpus
     counts = {len(records[i].choices) for i in range(len(records))}
     if len(counts) > 1:
         raise UserError(f"questions have {sorted(counts)} choices; give each as many")
+    if counts == {0}:
+        return records, 1
     return [row for i in range(len(records)) for row in rows_of(records[i])], counts.pop()

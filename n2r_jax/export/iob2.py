@@ -2,8 +2,8 @@
 
 A run of selected tokens is one span: B-R at its first token, I-R at the others, O elsewhere. Lines
 that begin with "# " and hold no tab are remarks: `# id=`, `# label=` (predicted), and where they
-are known `# gold_label=` and `# gold=` (spans as JSON, [start, end) in tokens). A token "#" has a
-tab behind it. White space inside a token becomes "_".
+are known `# gold_label=`, `# gold=` (spans as JSON, [start, end) in tokens) and, of a question, its
+answers `# choices=`. A token "#" has a tab behind it. White space inside a token becomes "_".
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def _remarks(row: Predicted) -> Iterator[str]:
     yield f"# id={plain_line(row.given.id)}"
     yield f"# label={plain_line(row.label)}"
     yield f"# classification_scores={json.dumps(row.probabilities)}"
+    if row.given.choices:
+        yield f"# choices={json.dumps([' '.join(choice) for choice in row.given.choices])}"
     if row.given.label is not None:
         yield f"# gold_label={plain_line(row.given.label)}"
     if row.given.rationale is not None:

@@ -24,8 +24,18 @@ REGION, CLASS, TEXT, MARK = "rationale", "class", "text", "rationale"
 
 def write(rows: Iterable[Predicted], target: Target) -> list[str]:
     """Write the file; what the user has to know."""
-    write_file(target, render(rows, target))
-    return [f"labelling interface of the project: {labelling_config(target.labels)}"]
+    questions = []
+    write_file(target, render(_noted(rows, questions), target))
+    config = labelling_config(target.labels, answers=any(questions))
+    return [f"labelling interface of the project: {config}"]
+
+
+def _noted(rows: Iterable[Predicted], questions: list[bool]) -> Iterator[Predicted]:
+    """The rows as they pass; whether the first is a question is noted."""
+    for row in rows:
+        if not questions:
+            questions.append(bool(row.given.choices))
+        yield row
 
 
 def render(rows: Iterable[Predicted], target: Target) -> Iterator[str]:
@@ -37,12 +47,16 @@ def render(rows: Iterable[Predicted], target: Target) -> Iterator[str]:
     yield "[]\n" if opening == "[\n" else "\n]\n"
 
 
-def labelling_config(labels: Sequence[str]) -> str:
-    """The XML of an interface with the text, the mark for reasons and a choice of classes."""
+def labelling_config(labels: Sequence[str], *, answers: bool = False) -> str:
+    """The XML of an interface with the text, the mark for reasons and a choice of classes.
+
+    answers: whether the texts are questions, whose answers are shown too.
+    """
+    shown = '<Text name="answers" value="$answers"/>' if answers else ""
     choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in labels)
     return (
         f'<View><Labels name="{REGION}" toName="{TEXT}"><Label value="{MARK}"/></Labels>'
-        f'<Text name="{TEXT}" value="$text"/>'
+        f'<Text name="{TEXT}" value="$text"/>{shown}'
         f'<Choices name="{CLASS}" toName="{TEXT}" choice="single">{choices}</Choices></View>'
     )
 
@@ -59,6 +73,9 @@ def _task(row: Predicted, version: str) -> dict[str, Any]:
         "result": [*regions, _choice(row.label)],
     }
     data = {"text": text, "id": row.given.id, "classification_scores": row.probabilities}
+    if row.given.choices:
+        choices = zip(row.probabilities, row.given.choices, strict=True)
+        data["answers"] = "\n".join(f"{label}: {' '.join(answer)}" for label, answer in choices)
     task: dict[str, Any] = {"data": data, "predictions": [prediction]}
     if row.given.rationale is not None:
         gold = [region for _, region in _regions(text, offsets, row.given.rationale, "g")]

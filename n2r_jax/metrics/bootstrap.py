@@ -30,7 +30,7 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Difference(Interval):
-    """Interval of `first - second`; p_value is two-sided, 2 min(share <= 0, share >= 0)."""
+    """Interval of `first - second`; p_value is two-sided, of `paired_difference`."""
 
     p_value: float
 
@@ -85,14 +85,15 @@ def paired_difference(
 ) -> Difference:
     """Return how two runs differ on the same documents: row i of both tables is document i.
 
-    Both are resampled by the same draws, so what makes a document hard for both cancels out.
+    Both are resampled by the same draws, so what makes a document hard for both cancels out. The
+    data count as one resample more, so that no p-value is 0 (Davison and Hinkley, 1997, 4.2).
     """
     if first.shape != second.shape:
         raise ValueError(f"the runs' tables differ: {first.shape} and {second.shape}")
     one, ones = _values(statistic, first, resamples, seed)
     other, others = _values(statistic, second, resamples, seed)
     moved = ones - others
-    p_value = 2 * min(np.mean(moved <= 0), np.mean(moved >= 0))
+    p_value = 2 * (1 + min((moved <= 0).sum(), (moved >= 0).sum())) / (1 + resamples)
     return Difference(one - other, *_percentiles(moved, level), p_value=min(1.0, float(p_value)))
 
 

@@ -96,6 +96,8 @@ def _exclusion(found: Found, method: str) -> str:
             f"unselected ones changed {moved}"
         )
     control = f"with other selected ones {found['control']['changed_texts']} predictions moved"
+    if found["holds"] is None:
+        return f"nothing to see: {found['selected']} tokens are selected in all, and {control}"
     if found["holds"]:
         return f"holds: other unselected tokens moved no prediction of {found['texts']}; {control}"
     return (

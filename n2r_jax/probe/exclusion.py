@@ -25,8 +25,9 @@ def exclusion(
     """Replace all unselected tokens of every text by others, several times over.
 
     applies: whether the method promises it (UNIREX's predict from the whole text). holds: whether
-    no probability of any text moved, not by the last bit. The control replaces the selected tokens
-    instead, and has to move something. Changes are of probabilities; None where it does not apply.
+    no probability of any text moved, not by the last bit; None where it does not apply, or where
+    the control moved nothing either: it replaces the selected tokens instead, and a run that
+    selects none proves nothing. Changes are of probabilities.
     """
     texts, mask = evaluation.texts, evaluation.outputs.mask.astype(bool)
     applies = not evaluation.trained.method.predicts_from_all
@@ -34,16 +35,18 @@ def exclusion(
     before = predict(texts, seen).probabilities
     rng = np.random.default_rng(seed)
     drawn = [predict(replaced(texts, mask, rng), seen).probabilities for _ in range(draws)]
-    control = predict(replaced(texts, ~mask, rng), seen).probabilities
+    control = _changes(before, [predict(replaced(texts, ~mask, rng), seen).probabilities])
     found = _changes(before, drawn)
+    still = found["largest_change"] == 0
     return {
         "applies": applies,
-        "holds": found["largest_change"] == 0 if applies else None,
+        "holds": None if not applies or (still and not control["changed_texts"]) else still,
         "texts": len(texts),
         "draws": draws,
+        "selected": int((evaluation.valid & mask).sum()),
         "unselected": int((evaluation.valid & ~mask).sum()),
         **found,
-        "control": _changes(before, [control]),
+        "control": control,
     }
 
 

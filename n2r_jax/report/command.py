@@ -12,7 +12,13 @@ from n2r_jax.inference import Which
 from n2r_jax.report.curves import learning_curves, sparsity_picture
 from n2r_jax.report.examples import examples
 from n2r_jax.report.page import Content, render
-from n2r_jax.report.tables import confusion_tables, score_tables, settings_table
+from n2r_jax.report.tables import (
+    confusion_tables,
+    other_table,
+    overlap_tables,
+    settings_table,
+    summary_table,
+)
 from n2r_jax.side_by_side import run_all
 from n2r_jax.tables import Table
 from n2r_jax.training.metrics import read_metrics
@@ -56,17 +62,19 @@ def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
             sparsity_picture(evaluations)
         ),
     }
+    overlap = overlap_tables(scores)
     texts, found = len(first.source), examples(list(evaluations.values()), limit)
     labels = first.trained.labels
     content = Content(
         title=f"{' and '.join(runs)} on {pathlib.PurePath(first.data).name}",
         origins=_origins(evaluations),
         notes=_notes(evaluations, scores),
-        scores=score_tables(scores),
+        scores=[summary_table(scores), *overlap[:1]],
         confusions=confusion_tables(scores, labels),
         pictures=[picture for picture in pictures.values() if picture is not None],
         curve_notes=[note for note, picture in pictures.items() if picture is None],
         shown_note=f"The first {len(found)} of {texts} texts." if len(found) < texts else "",
+        more=[*overlap[1:], other_table(scores)],
         settings=_settings(evaluations),
         data={"labels": labels, "runs": runs, "examples": found},
     )

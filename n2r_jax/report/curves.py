@@ -7,6 +7,7 @@ from typing import Any
 
 from n2r_jax.charts import Panel, Series, as_svg, draw, numbers
 from n2r_jax.evaluate import Evaluation
+from n2r_jax.metrics.overlap import OverlapCounts, prf
 from n2r_jax.metrics.sparsity_curve import sparsity_curve
 from n2r_jax.report.page import Picture
 
@@ -47,30 +48,40 @@ def _learned(name: str, metric: str, lines: Lines) -> Series:
 def sparsity_picture(evaluations: Mapping[str, Evaluation]) -> Picture | None:
     """Draw F1 of the best-scored share of each text against that share; None without gold.
 
-    A dotted line stands where a run's own masks are. Of the first run, the F1 of random masks and
+    A large mark stands where a run's own masks are. Of the first run, the F1 of random masks and
     the ceiling, too: they hardly depend on the run.
     """
-    f1, exact = [], []
-    for place, (name, evaluation) in enumerate(evaluations.items()):
+    curves, exact, spots = [], [], []
+    for name, evaluation in evaluations.items():
         marked = evaluation.texts.annotated
         gold, valid = evaluation.gold[marked], evaluation.valid[marked]
         if not gold.any():
             continue
         curve = sparsity_curve(evaluation.outputs.scores[marked], gold, valid)
         shares = [100 * share for share in curve["sparsity"]]
-        f1.append(Series(name, shares, [100 * value for value in curve["f1"]]))
-        if place == 0:
-            exact = [
-                Series(name, shares, [100 * value for value in curve[name]])
-                for name in ("random", "ceiling")
-            ]
-        own = float(evaluation.outputs.mask[marked].sum() / valid.sum())
-        f1.append(Series(f"{name}: its own masks", [100 * own], [], "threshold"))
-    if not f1:
+        spots.append(_own_masks(evaluation, len(curves)))
+        curves.append(Series(name, shares, [100 * value for value in curve["f1"]]))
+        exact = exact or [
+            Series(other, shares, [100 * value for value in curve[other]])
+            for other in ("random", "ceiling")
+        ]
+    if not curves:
         return None
-    panel = Panel("F1 by sparsity", "selected tokens (%)", "F1, corpus-micro (%)", [*f1, *exact])
+    series = [*curves, *exact, *spots]
+    panel = Panel("F1 by sparsity", "selected tokens (%)", "F1, corpus-micro (%)", series)
     caption = (
         "Rationale F1 of the best-scored tokens of each text, by the share selected, "
-        "beside random masks and the ceiling; vertical lines are the runs' own masks."
+        "beside random masks and the ceiling; large marks are the runs' own masks."
     )
     return Picture(as_svg(draw([panel])), caption)
+
+
+def _own_masks(evaluation: Evaluation, like: int) -> Series:
+    """Sparsity and F1 of the masks that a run selects itself, in %, as a mark without a name."""
+    marked = evaluation.texts.annotated
+    mask, gold = evaluation.outputs.mask[marked], evaluation.gold[marked]
+    valid = evaluation.valid[marked]
+    counts = OverlapCounts.from_masks(mask, gold, valid)
+    totals = (counts.selected.sum(), counts.gold.sum(), counts.true_positives.sum())
+    share, f1 = totals[0] / valid.sum(), prf(*totals).f1
+    return Series("", [100 * float(share)], [100 * float(f1)], "spot", like)

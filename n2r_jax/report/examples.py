@@ -27,8 +27,9 @@ def examples(evaluations: Sequence[Evaluation], limit: int) -> list[dict[str, An
     Keys of a text: id, tokens (one string where blanks part them), label (an index), gold (spans;
     absent where no human marked it), second (of a pair: its second text's first token), choices (a
     question's answers), unread (tokens at its end that no run read) and runs: label, probability,
-    mask (spans; of a question for the answer that is predicted), f1 (absent where it is not
-    defined) and unread (spans of tokens that it did not read, absent where it read all).
+    mask (spans; of a question for the answer that is predicted), answer (spans of that answer),
+    f1 (absent where it is not defined) and unread (spans of tokens that it did not read, absent
+    where it read all).
     """
     source = evaluations[0].source
     f1s = [input_f1(evaluation) for evaluation in evaluations]
@@ -64,7 +65,7 @@ def _text(record: Record, end: int) -> dict[str, Any]:
     if 0 < record.second < end:
         text["second"] = record.second
     if record.choices:
-        text["choices"] = [" ".join(choice) for choice in record.choices]
+        text["choices"] = [_joined(choice) for choice in record.choices]
     if len(record.tokens) > end:
         text["unread"] = len(record.tokens) - end
     return text
@@ -81,6 +82,8 @@ class _OfRun(NamedTuple):
     probability: float
     mask: Int[np.ndarray, " t"]
     read: Int[np.ndarray, " t"]
+    answer: Int[np.ndarray, " a"]
+    """Of a question: the mask of the answer that is predicted."""
     f1: float
 
     def plain(self, end: int) -> dict[str, Any]:
@@ -89,6 +92,8 @@ class _OfRun(NamedTuple):
             "probability": round(self.probability, 3),
             "mask": _spans(self.mask[:end]),
         }
+        if self.answer.any():
+            found["answer"] = _spans(self.answer)
         if not np.isnan(self.f1):
             found["f1"] = round(self.f1, 3)
         if not self.read[:end].all():
@@ -108,9 +113,12 @@ def _of_run(
     places = texts.places(row, own)
     found = np.zeros((2, len(own.tokens)), int)
     found[0, places], found[1, places] = outputs.mask[row, : len(places)], 1
-    begin = 1 if record.choices else 0  # `QUESTION` stands before it
-    mask, read = found[:, begin : begin + len(record.tokens)]
-    return _OfRun(label, float(probabilities[label]), mask, read, float(f1[row]))
+    begin = 1 if record.choices else 0  # `QUESTION` stands before it, `ANSWER` behind
+    end = begin + len(record.tokens)
+    mask, read = found[:, begin:end]
+    return _OfRun(
+        label, float(probabilities[label]), mask, read, found[0, end + 1 :], float(f1[row])
+    )
 
 
 def _spans(mask: Sequence[int] | Int[np.ndarray, " t"]) -> Spans:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from n2r_jax.tables import Table
@@ -40,6 +40,8 @@ class Content(NamedTuple):
     settings: list[Table]
     data: Mapping[str, Any]
     """labels, runs (names) and examples: what the script draws."""
+    more: Sequence[Table] = ()
+    """Scores that are opened by those who want them."""
 
 
 def render(content: Content) -> str:

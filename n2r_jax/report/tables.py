@@ -12,14 +12,39 @@ Scores = Mapping[str, Any]
 """A `RationaleReport` as plain values."""
 
 
-def score_tables(scores: Mapping[str, Scores]) -> list[Table]:
-    """Return overlap with its baselines by definition, all other scores, and the confusions.
+def summary_table(scores: Mapping[str, Scores]) -> Table:
+    """Return the few scores to look at first, a row a run.
 
-    scores: by name of the run.
+    scores: by name of the run, here and below.
     """
+    rows = []
+    for run, found in scores.items():
+        task, micro = found["task"], (found["overlap"] or {}).get("micro", {})
+        f1, random = micro.get("model", {}), micro.get("random", {})
+        cells = (
+            _with_span(task["accuracy"], "value"),
+            _with_span(task["macro_f1"], "value"),
+            _with_span(f1, "f1"),
+            _percent(random.get("f1")),
+            _percent(micro.get("ceiling", {}).get("f1")),
+            _with_span(found["selection"]["sparsity_micro"], "value"),
+        )
+        rows.append([run, *cells])
+    of_f1 = ("rationale F1, micro", "of a random mask", "ceiling")
+    headings = ("run", "accuracy", "macro F1 of labels", *of_f1, "tokens selected")
+    return Table("Summary (%, with 95 % intervals)", headings, rows)
+
+
+def _with_span(score: Scores, name: str) -> str:
+    low, high = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
+    span = f" ({_span(score[low], score[high], _percent)})" if low in score else ""
+    return _percent(score.get(name)) + span
+
+
+def overlap_tables(scores: Mapping[str, Scores]) -> list[Table]:
+    """Return overlap with its baselines, a table a definition; none without gold."""
     overlap = {name: found["overlap"] for name, found in scores.items() if found["overlap"]}
-    tables = [_overlap_table(overlap, name) for name in ("micro", "instance_mean") if overlap]
-    return [*tables, _other_table(scores)]
+    return [_overlap_table(overlap, name) for name in ("micro", "instance_mean") if overlap]
 
 
 def _overlap_table(overlap: Mapping[str, Scores], definition: str) -> Table:
@@ -35,7 +60,7 @@ def _overlap_table(overlap: Mapping[str, Scores], definition: str) -> Table:
     return Table(caption, headings, rows)
 
 
-def _other_table(scores: Mapping[str, Scores]) -> Table:
+def other_table(scores: Mapping[str, Scores]) -> Table:
     """Every score that has an interval or is a count, a column a run."""
     flat = {run: _flat(found) for run, found in scores.items()}
     definitions = next(iter(scores.values()))["definitions"]

@@ -31,9 +31,10 @@ from n2r_jax.serve.schemas import (
     About,
     Answer,
     AnsweredRows,
+    Asking,
     Problem,
-    Question,
     ServedLimits,
+    question_model,
     to_answer,
 )
 
@@ -41,6 +42,8 @@ WINDOW = 0.001
 """Seconds in which requests that come at one time find each other."""
 SHOWN, LONGEST = 5, 50
 """Problems named in an answer, and characters of a field's name."""
+TEXTS = {"text", "tokens", "second", "choices"}
+"""Fields of a request that say what is to be explained."""
 PAGE = importlib.resources.files("n2r_jax.serve") / "page"
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": said}
@@ -106,19 +109,22 @@ def _add_page(app: FastAPI) -> None:
 def _add_endpoints(
     app: FastAPI, served: ServedRun, batcher: Batcher[Asked, Found], limits: Limits
 ) -> None:
-    about_run = _about(served, limits)
+    about_run, choices = _about(served, limits), served.trained.choices
 
     @app.get("/about")
     async def about() -> About:
         """The run behind this server, and what it takes."""
         return about_run
 
-    @app.post("/explain", response_model=Answer, responses=REFUSALS)
-    async def explain(question: Question) -> Response:
+    async def explain(question: Asking) -> Response:
         """The label of a text with its reasons."""
-        units = units_of(question.model_dump(include={"text", "tokens", "second"}), limits)
+        units = units_of(question.model_dump(include=TEXTS), limits, choices)
         asked = Asked(units, question.sparsity, question.faithfulness)
         return _json(to_answer(await batcher.submit(asked)))
+
+    # What a question is depends on the run, so its description does too.
+    explain.__annotations__["question"] = question_model(choices)
+    app.post("/explain", response_model=Answer, responses=REFUSALS)(explain)
 
     @app.post(
         "/explain/rows", response_model=AnsweredRows, responses=REFUSALS, openapi_extra=UPLOAD
@@ -127,7 +133,7 @@ def _add_endpoints(
         request: Request, sparsity: Annotated[float | None, Query(gt=0, le=1)] = None
     ) -> Response:
         """The rows of a JSONL file (`text` or `tokens`, and an `id`), explained."""
-        rows = uploaded_rows(await request.body(), limits)
+        rows = uploaded_rows(await request.body(), limits, choices)
         answers, size = [], served.shapes.most
         for first in range(0, len(rows), size):  # in parts: others get their turn in between
             part = rows[first : first + size]
@@ -147,6 +153,7 @@ def _about(served: ServedRun, limits: Limits) -> About:
         method=trained.config.method,
         checkpoint=f"{trained.which} (step {trained.step})",
         labels=list(trained.labels),
+        choices=trained.choices,
         predicts_from="whole" if trained.method.predicts_from_all else "rationale",
         target_sparsity=trained.config.objective.sparsity,
         max_length=trained.config.data.max_length,

@@ -23,7 +23,9 @@ def serve_command(run: str, *, host: str, port: int, which: Which) -> int:
         raise UserError(f"{INSTALL} ({error})") from error
     from n2r_jax.serve.model import ServedRun
 
-    started, served = time.monotonic(), ServedRun(TrainedRun(run, which))
+    # Whoever types a text cannot change the run's config: what is too long is cut, and told.
+    changes = {"data.too_long": "truncate"}
+    started, served = time.monotonic(), ServedRun(TrainedRun(run, which, changes))
     print("compiling ...", flush=True)
     count = served.warm_up()
     gc.collect()

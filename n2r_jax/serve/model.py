@@ -4,13 +4,14 @@
     rationale   p(y | the selected words alone)
     rest        p(y | all other words)
 
+Of a question every answer's row loses its own rationale, all at once.
+
 comprehensiveness = p(y | x) - p(y | rest) and sufficiency = p(y | x) - p(y | rationale), y being
 the label predicted from the whole text (DeYoung et al. 2020).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,20 +20,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from n2r_jax import assemble
 from n2r_jax.data.encoding import EncodedTexts
+from n2r_jax.data.multiple_choice import rows_of
 from n2r_jax.data.records import Record
 from n2r_jax.data.tokenize import tokenize
 from n2r_jax.errors import UserError
 from n2r_jax.explain import Explanation, Units, explanation_of, record_of
 from n2r_jax.inference import Outputs, TrainedRun, softmax
 from n2r_jax.methods import Method
+from n2r_jax.serve.shapes import shapes_of
 from n2r_jax.training import parallel
 
 WHOLE, RATIONALE, REST = range(3)
-FINE = (32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-"""Lengths that a GRU's texts are padded to: its time goes by the longest, and each compiles in
-half a second."""
 
 
 class Asked(NamedTuple):
@@ -61,40 +60,14 @@ class Found(NamedTuple):
 
     explanation: Explanation
     unread: int
-    """Tokens beyond the run's maximum length."""
+    """Tokens beyond the run's maximum length; of a question, with the answer that is predicted."""
     faithfulness: Faithfulness | None
-
-
-class Shapes(NamedTuple):
-    """What is compiled: every number of rows with every length."""
-
-    rows: tuple[int, ...]
-    """Of calls that predict once."""
-    ablated: tuple[int, ...]
-    """Of calls that predict from the whole, the rationale and the rest."""
-    lengths: tuple[int, ...]
-
-    @property
-    def most(self) -> int:
-        """Texts of the largest batch."""
-        return self.rows[-1]
-
-    def all(self) -> list[tuple[bool, int, int]]:
-        """(ablated, rows, length) of everything that is compiled."""
-        plain = itertools.product((False,), self.rows, self.lengths)
-        return [*plain, *itertools.product((True,), self.ablated, self.lengths)]
 
 
 class ServedRun:
     """Explains batches of texts; not to be called by two threads at a time."""
 
     def __init__(self, trained: TrainedRun):
-        """Raises UserError for a run that chooses among answers."""
-        if trained.choices > 1:
-            raise UserError(
-                f"{trained.run.path} answers questions with choices, which are not served yet; "
-                "use n2r explain --in FILE"
-            )
         self.trained, self.shapes = trained, shapes_of(trained)
         trained.prepare_all_words()
         self._calls = {
@@ -105,9 +78,11 @@ class ServedRun:
     def warm_up(self) -> int:
         """Compile every shape; how many there are."""
         tokenize("Its pattern is made at first use.")
-        texts, shapes = self.trained.encode([Record("", ("a",), 0)]), self.shapes.all()
-        for ablated, rows, length in shapes:
-            self._call(texts, np.zeros(1, np.int32), ablated, rows, length)
+        count, shapes = self.trained.choices, self.shapes.all()
+        answers = (("a",),) * count if count > 1 else ()
+        texts = self.trained.encode([Record("", ("a",), 0, choices=answers)])
+        for ablated, most, length in shapes:
+            self._call(texts, np.zeros(count, np.int32), ablated, most, length)
         return len(shapes)
 
     def __call__(self, asked: Sequence[Asked]) -> list[Found | Exception]:
@@ -121,16 +96,17 @@ class ServedRun:
     def _explain(self, asked: Sequence[Asked]) -> list[Found | Exception]:
         records = [record_of(one.units, str(i)) for i, one in enumerate(asked)]
         texts, ablated = self.trained.encode(records), any(one.faithfulness for one in asked)
-        compiled = self.shapes.ablated if ablated else self.shapes.rows
-        rows = min(r for r in compiled if r >= len(asked))
+        compiled = self.shapes.ablated if ablated else self.shapes.texts
+        most = min(count for count in compiled if count >= len(asked))
         length = min(bound for bound in self.shapes.lengths if bound >= texts.sizes.max())
-        sizes = [_size(one.sparsity, int(n)) for one, n in zip(asked, texts.lengths, strict=True)]
-        scores, mask, logits = self._call(texts, np.array(sizes, np.int32), ablated, rows, length)
+        shares = [one.sparsity for one in asked for _ in range(texts.choices)]
+        sizes = [_size(share, int(n)) for share, n in zip(shares, texts.lengths, strict=True)]
+        scores, mask, logits = self._call(texts, np.array(sizes, np.int32), ablated, most, length)
         probabilities = softmax(logits)
         own = 0
         if ablated:
             own = WHOLE if self.trained.method.predicts_from_all else RATIONALE
-        outputs = Outputs(scores, mask > 0.5, probabilities[:, own], np.zeros(len(asked)))
+        outputs = Outputs(scores, mask > 0.5, probabilities[:, own], np.zeros(len(texts)))
         return [
             self._found(one, record, place, outputs, texts, probabilities)
             for place, (one, record) in enumerate(zip(asked, records, strict=True))
@@ -149,8 +125,11 @@ class ServedRun:
         explanation = explanation_of(
             asked.units, record, place, outputs=outputs, texts=texts, labels=labels
         )
-        unread = len(record.tokens) - int(texts.lengths[place])
-        parts = _faithfulness(labels, probabilities[place]) if asked.faithfulness else None
+        # Of a question: the row of the answer that is predicted.
+        chosen = labels.index(explanation.label) if record.choices else 0
+        first = place * texts.choices
+        unread = len(rows_of(record)[chosen].tokens) - int(texts.lengths[first + chosen])
+        parts = _faithfulness(labels, probabilities[first]) if asked.faithfulness else None
         return Found(explanation, unread, parts)
 
     def _call(
@@ -158,31 +137,16 @@ class ServedRun:
         texts: EncodedTexts,
         sizes: Int[np.ndarray, " n"],
         ablated: bool,
-        rows: int,
+        most: int,
         length: int,
     ) -> tuple[Float[np.ndarray, "n t"], Float[np.ndarray, "n t"], Float[np.ndarray, "n k c"]]:
-        """Scores, masks and logits of the texts, padded to one of the shapes."""
+        """Scores, masks and logits of the texts' rows, padded to one of the shapes."""
+        rows = most * texts.choices
         batch = texts.batch(range(len(texts)), rows, length)
         parts: Any = (batch, np.pad(sizes, (0, rows - len(sizes))))
         found = jax.device_get(self._calls[ablated](self.trained.params, parallel.shard(parts)))
         scores, mask, logits = (a.reshape(-1, *a.shape[2:])[: len(texts)] for a in found)
         return scores, mask, logits
-
-
-def shapes_of(trained: TrainedRun) -> Shapes:
-    """Few shapes, by what the model's time goes by.
-
-    The GRU's kernel takes as long for one row as for 32, and compiles fast; three predictions are
-    three times the rows. A transformer's time goes by rows and lengths, and it compiles for
-    seconds: it keeps the run's own lengths.
-    """
-    devices = jax.local_device_count()
-    bounds = assemble.length_buckets(trained.config)
-    if trained.config.model.name != "gru":
-        return Shapes((devices, 8 * devices), (devices, 8 * devices), bounds)
-    plain, one_pass, two_passes = (-(-rows // devices) * devices for rows in (32, 10, 21))
-    finer = {length for length in FINE if length < bounds[-1]}
-    return Shapes((plain,), (one_pass, two_passes, plain), tuple(sorted({*finer, *bounds})))
 
 
 def _body(method: Method, ablated: bool) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from n2r_jax.data.raw import parse_json_line
@@ -22,25 +23,34 @@ class UploadedRow(NamedTuple):
     units: Units
 
 
-def units_of(fields: Mapping[str, Any], limits: Limits) -> Units:
-    """The text or pair of a row within the limits; raises RowProblem."""
-    for name in ("text", "second"):
-        text = fields.get(name)
-        if isinstance(text, str) and len(text) > limits.characters:
+def units_of(fields: Mapping[str, Any], limits: Limits, choices: int = 1) -> Units:
+    """The text, pair or question of a row within the limits; raises RowProblem.
+
+    choices: answers to each question of the run; 1: it knows none.
+    """
+    for text in _texts(fields):
+        if len(text) > limits.characters:
             mend = f"send at most {limits.characters}"
             raise RowProblem(f"a text of {len(text)} characters", mend)
-    if fields.get("choices") is not None:
-        raise RowProblem("a question with choices", "explain it by n2r explain")
-    units = units_of_row(fields)
-    tokens = units.parts.tokens
+    units = units_of_row(fields, choices)
+    tokens = (*units.parts.tokens, *itertools.chain(*units.parts.choices))
     if len(tokens) > limits.tokens:
         raise RowProblem(f"a text of {len(tokens)} tokens", f"send at most {limits.tokens}")
     refuse_broken_text(*tokens)
     return units
 
 
-def uploaded_rows(body: bytes, limits: Limits) -> list[UploadedRow]:
-    """The rows of a JSONL file; UserError names every bad one."""
+def _texts(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The strings that tokens would be cut from."""
+    choices = fields.get("choices")
+    given = (fields.get("text"), fields.get("second"))
+    for text in (*given, *(choices if isinstance(choices, list) else ())):
+        if isinstance(text, str):
+            yield text
+
+
+def uploaded_rows(body: bytes, limits: Limits, choices: int = 1) -> list[UploadedRow]:
+    """The rows of a JSONL file, of a run of so many choices; UserError names every bad one."""
     rows: list[UploadedRow] = []
     problems: list[str] = []
     lines = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -50,7 +60,7 @@ def uploaded_rows(body: bytes, limits: Limits) -> list[UploadedRow]:
         if len(rows) + len(problems) == limits.rows:
             raise UserError(f"more than {limits.rows} rows; send the file in parts")
         try:
-            rows.append(_row(line, number, limits))
+            rows.append(_row(line, number, limits, choices))
         except RowProblem as problem:
             problems.append(f"line {number}: {problem}")
     if problems:
@@ -62,10 +72,10 @@ def uploaded_rows(body: bytes, limits: Limits) -> list[UploadedRow]:
     return rows
 
 
-def _row(line: bytes, number: int, limits: Limits) -> UploadedRow:
+def _row(line: bytes, number: int, limits: Limits, choices: int) -> UploadedRow:
     fields = parse_json_line(line)
     if isinstance(fields, RowProblem):
         raise fields
     name = str(fields.get("id") or number)
     refuse_broken_text(name)
-    return UploadedRow(name, units_of(fields, limits))
+    return UploadedRow(name, units_of(fields, limits, choices))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from n2r_jax.serve.limits import LIMITS
 from n2r_jax.serve.model import Found
@@ -23,18 +23,17 @@ def _text_or_tokens(schema: dict[str, Any]) -> None:
             del field["default"]
 
 
-class Question(BaseModel):
+LongText = Annotated[str, Field(max_length=LIMITS.characters)]
+Tokens = Annotated[list[str], Field(min_length=1, max_length=LIMITS.tokens)]
+
+
+class Asking(BaseModel):
     """A text to explain, as a string or cut into tokens."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_text_or_tokens)
 
-    text: str = Field(
-        ABSENT, max_length=LIMITS.characters, examples=["The room was spotless but noisy."]
-    )
-    tokens: list[str] = Field(ABSENT, min_length=1, max_length=LIMITS.tokens)
-    second: str = Field(
-        ABSENT, max_length=LIMITS.characters, description="Of a pair: the other text."
-    )
+    text: LongText = Field(ABSENT, examples=["The room was spotless but noisy."])
+    tokens: Tokens = ABSENT
     sparsity: float = Field(
         ABSENT,
         gt=0,
@@ -47,11 +46,35 @@ class Question(BaseModel):
     )
 
     @model_validator(mode="after")
-    def one_of_both(self) -> Question:
+    def one_of_both(self) -> Asking:
         """Either `text` or `tokens`."""
         if len({"text", "tokens"} & self.model_fields_set) != 1:
             raise ValueError("give either 'text' or 'tokens'")
         return self
+
+
+class TextOrPair(Asking):
+    """A text or a pair to explain, as a string or cut into tokens."""
+
+    second: LongText = Field(ABSENT, description="Of a pair: the other text.")
+
+
+def question_model(choices: int) -> type[Asking]:
+    """What a run takes that chooses among so many answers; 1: one that reads texts and pairs."""
+    if choices == 1:
+        return TextOrPair
+    given = Field(
+        min_length=choices,
+        max_length=choices,
+        description=f"The {choices} answers to choose from, each a string or a list of tokens.",
+    )
+    about = "A question and its answers, as strings or cut into tokens."
+    return create_model(
+        "QuestionWithChoices",
+        __base__=Asking,
+        __doc__=about,
+        choices=Annotated[list[LongText | Tokens], given],
+    )
 
 
 class FaithfulnessAnswer(BaseModel):
@@ -63,6 +86,16 @@ class FaithfulnessAnswer(BaseModel):
     rest: Probabilities = Field(description="Of the text without its rationale.")
     comprehensiveness: float = Field(description="p(label | whole) - p(label | rest)")
     sufficiency: float = Field(description="p(label | whole) - p(label | rationale)")
+
+
+class Choice(BaseModel):
+    """One of the answers to a question, with the reasons for it."""
+
+    tokens: list[str]
+    probability: float
+    mask: list[int] = Field(description="1 for every selected token of the question.")
+    scores: list[float]
+    answer_mask: list[int] = Field(description="1 for every selected token of the answer.")
 
 
 class Answer(BaseModel):
@@ -81,8 +114,13 @@ class Answer(BaseModel):
     second: int | None = Field(None, description="Of a pair: its second text's first token.")
     second_text: str | None = None
     second_char_spans: list[tuple[int, int]] | None = None
-    sparsity: float = Field(description="Share of the tokens that is selected.")
+    sparsity: float = Field(
+        description="Share of the tokens that is selected; a question's with its answer's."
+    )
     unread: int = Field(description="Tokens beyond what the model reads; never selected.")
+    choices: list[Choice] | None = Field(
+        None, description="Of a question: every answer; the mask above is of the predicted one."
+    )
     faithfulness: FaithfulnessAnswer | None = None
 
 
@@ -115,6 +153,7 @@ class About(BaseModel):
     method: str
     checkpoint: str
     labels: list[str]
+    choices: int = Field(description="Answers to each question; 1: it reads texts and pairs.")
     predicts_from: Literal["rationale", "whole"]
     target_sparsity: float
     max_length: int = Field(description="Tokens (of a transformer pieces) that the model reads.")
@@ -130,8 +169,12 @@ class Problem(BaseModel):
 
 def to_answer(found: Found) -> dict[str, Any]:
     """An `Answer`'s fields; what is not there is left out."""
-    answer = found.explanation.to_dict()
-    answer["sparsity"] = sum(found.explanation.mask) / len(found.explanation.mask)
+    explanation = found.explanation
+    answer, selected = explanation.to_dict(), explanation.mask
+    if explanation.choices is not None:
+        chosen = list(explanation.probabilities).index(explanation.label)
+        selected += explanation.choices[chosen].answer_mask
+    answer["sparsity"] = sum(selected) / len(selected)
     answer["unread"] = found.unread
     if found.faithfulness is not None:
         answer["faithfulness"] = found.faithfulness._asdict()

@@ -163,6 +163,16 @@ def test_label_studio_shows_the_text_as_it_was_given(tmp_path):
     assert found == [["décor,", "but"], ["sleep"]]
 
 
+def test_a_question_is_shown_with_its_answers(tmp_path):
+    choices = (("dark", "red"), ("a\tb",))
+    row = predicted("q", ("which", "?"), (1, 0), gold=None, choices=choices)
+    text, (note,) = written("labelstudio", tmp_path / "x.json", [row])
+    assert json.loads(text)[0]["data"]["answers"] == "neg: dark red\nso & so: a\tb"
+    assert 'name="answers" value="$answers"' in note and controls_of(note)
+    ((remarks, _, _),) = read_iob2(written("iob2", tmp_path / "x.iob2", [row])[0])
+    assert json.loads(remarks["choices"]) == ["dark red", "a\tb"]
+
+
 def test_an_empty_token_alone_is_no_region(tmp_path):
     row = predicted("e", ("a", "", "b"), (0, 1, 0), gold=None)
     (task,) = json.loads(written("labelstudio", tmp_path / "x.json", [row])[0])

@@ -34,7 +34,8 @@ def n2r(capsys):
 def test_lines_numbers_and_pictures(n2r, run):
     code, printed, errors = n2r("probe", "--run", run)
     assert code == 0 and not errors
-    assert "exclusion: holds" in printed and "padding: nothing to see" in printed
+    assert "exclusion: nothing to see: 0 tokens are selected" in printed  # so tiny is the run
+    assert "padding: nothing to see" in printed
     assert "at 0, 50 and 100 % gold" in printed
     found = json.loads((run / "probe" / "probe.json").read_text())
     assert found["origin"]["data"]["texts"] == 20
@@ -42,6 +43,12 @@ def test_lines_numbers_and_pictures(n2r, run):
     assert len(found["gold_share"]["accuracy"]) == 11
     for name in ("gold_share.png", "norm_by_count.png"):
         assert (run / "probe" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_certificate_is_told_with_its_control():
+    found = {"applies": True, "holds": True, "texts": 3, "changed_labels": 0, "selected": 9}
+    told = command._exclusion(found | {"control": {"changed_texts": 3}}, "rnp")
+    assert told.startswith("holds: other unselected tokens moved no prediction of 3; with other")
 
 
 def test_without_gold_or_labels_to_tell_apart_it_is_said(n2r, run, tmp_path):

@@ -57,6 +57,14 @@ def test_the_certificate_breaks_where_one_unselected_token_is_read(evaluation):
     assert found["holds"] is False and found["changed_texts"] > 0 < found["largest_change"]
 
 
+def test_a_run_that_selects_nothing_proves_nothing(evaluation, predict):
+    outputs = dataclasses.replace(evaluation.outputs, mask=0 * evaluation.outputs.mask)
+    bare = dataclasses.replace(evaluation, outputs=outputs)
+    found = exclusion(bare, predict)
+    assert found["applies"] and found["holds"] is None and found["selected"] == 0
+    assert exclusion(bare, leaking)["holds"] is False
+
+
 def test_unirex_is_told_that_it_does_not_promise_exclusion(evaluation, predict):
     found = exclusion(of_method(evaluation, predicts_from_all=True), predict)
     assert found["applies"] is False and found["holds"] is None and found["changed_texts"] > 0

@@ -104,16 +104,17 @@ def test_filters_find(opened, fields, found):
 
 def test_pairs_are_parted_gaps_struck_out_and_answers_listed(opened):
     pair = made.example(0, "a b c d", runs=[made.of_run(mask=[0, 1], unread=[1, 2])])
-    question = made.example(1, "which ?", runs=[made.of_run()])
+    question = made.example(1, "which ?", label=1, runs=[made.of_run(answer=[1, 2])])
     browser = opened(
-        made.content([pair | {"second": 2, "unread": 7}, question | {"choices": ["x", "y <b>"]}])
+        made.content([pair | {"second": 2, "unread": 7}, question | {"choices": ["x z", "y <b>"]}])
     )
     assert of(browser, "document.querySelector('.text br').nextSibling.textContent") == "c d"
     shown = of(browser, "document.querySelector('.text').textContent")
     assert shown.endswith("[not read: b]c d … 7 more tokens, read by no run")
     assert of(browser, "document.querySelector('.unread .aloud').textContent") == "[not read: "
     answers = of(browser, "[...document.querySelectorAll('.choices li')].map(l => l.textContent)")
-    assert answers == ["neg: x", "so & so: y <b>"]
+    assert answers == ["neg: x [selected: z] (predicted)", "so & so: y <b> (true)"]
+    assert of(browser, "document.querySelector('.choices mark').textContent").endswith("z]")
     choose(browser, "search", "y <b")
     assert texts(browser) == ["t1"]
 

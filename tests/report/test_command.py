@@ -50,6 +50,7 @@ def test_two_runs_stand_side_by_side_on_the_same_text(n2r, runs, tmp_path):
     assert len(data["examples"]) == 20
     assert all(first == second for first, second in (text["runs"] for text in data["examples"]))
     for part in (
+        "Summary (%, with 95 % intervals)",
         "one: random",
         "two: ceiling",
         "Confusion of two",

@@ -93,3 +93,4 @@ def test_of_a_question_the_predicted_answers_rationale_is_shown():
     assert text["tokens"] == "which one ?" and text["choices"] == ["x", "y z"]
     (run,) = text["runs"]
     assert run["label"] == 1 and run["mask"] == [1, 3] and run["f1"] == 0.4
+    assert run["answer"] == [0, 1]

@@ -1,8 +1,12 @@
 """The tiny run behind an app, warm, for all tests here."""
 
+import atexit
 import contextlib
 import functools
+import pathlib
+import shutil
 import socket
+import tempfile
 import threading
 import time
 
@@ -12,7 +16,9 @@ from n2r_jax.inference import TrainedRun
 from n2r_jax.serve.app import make_app
 from n2r_jax.serve.command import LOOPBACK
 from n2r_jax.serve.model import ServedRun
+from n2r_jax.train import train
 from tests import tiny
+from tests.test_pairs_and_questions import question, write
 
 
 @functools.cache
@@ -21,9 +27,19 @@ def served_run() -> ServedRun:
     return ServedRun(TrainedRun(tiny.trained_run()))
 
 
-def app():
+@functools.cache
+def served_questions() -> ServedRun:
+    """A tiny run that chooses one of three answers."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="n2r_jax_test_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    fields = {"method": "rnp", "training__epochs": 1}
+    train(tiny.config(**fields, **write(folder, question)), str(folder / "run"))
+    return ServedRun(TrainedRun(folder / "run"))
+
+
+def app(run=served_run):
     """A new app, as `n2r serve` makes it."""
-    return make_app(served_run(), hosts=LOOPBACK)
+    return make_app(run(), hosts=LOOPBACK)
 
 
 @contextlib.contextmanager

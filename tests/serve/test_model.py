@@ -95,12 +95,6 @@ def test_a_pair_is_read_as_the_run_reads_it(run):
     assert found.explanation.scores == pytest.approx(wanted.scores, abs=1e-5)
 
 
-def test_a_run_that_chooses_among_answers_is_refused(run, monkeypatch):
-    monkeypatch.setattr(run.trained, "choices", 4)
-    with pytest.raises(UserError, match="questions with choices, which are not served"):
-        ServedRun(run.trained)
-
-
 @pytest.mark.slow
 def test_an_attributed_transformer_is_served_as_it_predicts_from_the_whole_text(tmp_path):
     fields = {

@@ -46,6 +46,9 @@ class Page:
     def of(self, name):
         return self.browser.find_element(By.ID, name)
 
+    def fields(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
     def until(self, condition):
         WebDriverWait(self.browser, 10, 0.02).until(lambda _: condition())
 
@@ -163,6 +166,34 @@ def test_a_pair_is_shown_as_two_texts(page):
     page.of("explain").click()
     both = f"The staff were rude\n{second}"
     page.until(lambda: page.of("words").get_property("textContent") == both)
+
+
+def test_a_question_is_asked_with_its_answers_and_shows_the_reasons_for_each(browser, tmp_path):
+    answers = ["it is blue", "red <b", "grey"]
+    with served.listening(served.app(served.served_questions)) as url:
+        browser.get(url)
+        page = Page(browser)
+        page.until(lambda: page.of("choices").is_displayed())
+        assert not page.of("pair").is_displayed()
+        for field, answer in zip(page.fields("#choices input"), answers, strict=True):
+            field.send_keys(answer)
+        page.of("text").send_keys("which is red ?")
+        page.of("explain").click()
+        page.until(lambda: page.of("answers").is_displayed())
+        shown = [" ".join(tokenize(answer)[0]) for answer in answers]
+        best = [field.is_selected() for field in page.fields("#answers input")].index(True)
+        assert page.of("label").text.startswith(f"{best}: {shown[best]} (")
+        for field, answer in zip(page.fields("#answers input"), shown, strict=True):
+            field.click()
+            assert page.of("words").text == f"which is red ?\n{answer}"
+        file = tmp_path / "rows.jsonl"
+        file.write_text(json.dumps({"text": "which ?", "choices": ["a", "b", "c"]}) + "\n")
+        page.of("file").send_keys(str(file))
+        page.until(lambda: page.of("count").text == "1 rows.")
+        page.fields("#list button")[0].click()
+        page.until(lambda: page.of("words").text.startswith("which ?"))
+        assert [f.get_property("value") for f in page.fields("#choices input")] == ["a", "b", "c"]
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
 def test_what_is_refused_is_told_in_the_page(page, tmp_path):

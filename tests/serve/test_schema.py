@@ -27,6 +27,8 @@ CHECKS = [
     negative_data_rejection,
     unsupported_method,
 ]
+MORE = {}
+"""What a row of the described run has besides its text."""
 OPERATIONS = [("GET", "/about"), ("POST", "/explain"), ("POST", "/explain/rows")]
 quick = settings(
     max_examples=20,
@@ -41,12 +43,13 @@ quick = settings(
 @schemathesis.serializer("application/x-ndjson")
 def rows(_, value):
     """A generated string would hardly ever be a row; as a row's text it is one."""
-    return json.dumps({"text": value}).encode()
+    return json.dumps({"text": value, **MORE}).encode()
 
 
-@pytest.fixture(scope="module")
-def description():
-    return schemathesis.openapi.from_asgi("/openapi.json", make_app(served.served_run()))
+@pytest.fixture(scope="module", params=[served.served_run, served.served_questions])
+def description(request):
+    MORE.update(choices=["a", "b", "c"] if request.param is served.served_questions else None)
+    return schemathesis.openapi.from_asgi("/openapi.json", make_app(request.param()))
 
 
 def test_the_description_names_every_endpoint(description):

@@ -17,23 +17,20 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  const tokensOf = (example) =>
-    Array.isArray(example.tokens) ? example.tokens : example.tokens.split(" ");
+  const asTokens = (text) => (Array.isArray(text) ? text : text.split(" "));
+  const tokensOf = (example) => asTokens(example.tokens);
   const percent = (value) => `${(100 * value).toFixed(1)} %`;
 
   // ---- texts
   const SELECTED = 1, MARKED = 2, UNREAD = 4;
   const ALOUD = { 1: "selected", 2: "marked by a human", 3: "selected and marked by a human" };
 
-  function statesOf(example, run, size) {
+  // States by their spans, of so many tokens.
+  function statesOf(size, ...marks) {
     const states = new Uint8Array(size);
-    const add = (spans, state) => {
+    for (const [spans, state] of marks)
       for (let i = 0; i < spans.length; i += 2)
         for (let place = spans[i]; place < spans[i + 1]; place++) states[place] |= state;
-    };
-    add(run.mask, SELECTED);
-    add(example.gold || [], MARKED);
-    add(run.unread || [], UNREAD);
     return states;
   }
 
@@ -50,24 +47,37 @@
     return outer;
   }
 
+  function appendTokens(parent, tokens, states, second) {
+    for (let start = 0, end; start < tokens.length; start = end) {
+      const goesOn = (place) => states[place] === states[start] && place !== second;
+      for (end = start + 1; end < tokens.length && goesOn(end); ) end++;
+      if (start) parent.append(start === second ? element("br") : " ");
+      parent.append(segment(tokens.slice(start, end).join(" "), states[start]));
+    }
+    return parent;
+  }
+
   function drawText(example, run) {
     const tokens = tokensOf(example);
-    const states = statesOf(example, run, tokens.length);
-    const paragraph = element("p", "text");
-    for (let start = 0, end; start < tokens.length; start = end) {
-      const goesOn = (place) => states[place] === states[start] && place !== example.second;
-      for (end = start + 1; end < tokens.length && goesOn(end); ) end++;
-      if (start) paragraph.append(start === example.second ? element("br") : " ");
-      paragraph.append(segment(tokens.slice(start, end).join(" "), states[start]));
-    }
+    const marks = [[run.mask, SELECTED], [example.gold || [], MARKED], [run.unread || [], UNREAD]];
+    const states = statesOf(tokens.length, ...marks);
+    const paragraph = appendTokens(element("p", "text"), tokens, states, example.second);
     if (example.unread)
       paragraph.append(element("span", "", ` … ${example.unread} more tokens, read by no run`));
     return paragraph;
   }
 
-  function drawChoices(choices) {
+  // The answers to a question; the one that is predicted with what is selected of it.
+  function drawChoices(example, run) {
     const list = element("ul", "choices");
-    list.append(...choices.map((text, label) => element("li", "", `${labels[label]}: ${text}`)));
+    list.append(...example.choices.map((text, place) => {
+      const tokens = asTokens(text), predicted = place === run.label;
+      const states = statesOf(tokens.length, [predicted ? run.answer || [] : [], SELECTED]);
+      const item = appendTokens(element("li", "", `${labels[place]}: `), tokens, states);
+      const said = [predicted && "predicted", place === example.label && "true"].filter(Boolean);
+      if (said.length) item.append(element("b", "", ` (${said.join(", ")})`));
+      return item;
+    }));
     return list;
   }
 
@@ -75,8 +85,10 @@
     const right = run.label === example.label;
     const f1 = run.f1 === undefined ? "" : `, rationale F1 ${percent(run.f1)}`;
     const panel = element("div", right ? "right" : "wrong");
-    const said = `${labels[run.label]} (${percent(run.probability)}), ${right ? "right" : "wrong"}`;
-    panel.append(element("h4", "", `${runs[place]}: ${said}${f1}`), drawText(example, run));
+    const heading = element("h4", "", `${runs[place]}: ${labels[run.label]} (${percent(run.probability)}), `);
+    heading.append(element("b", "", right ? "right" : "wrong"), f1);
+    panel.append(heading, drawText(example, run));
+    if (example.choices) panel.append(drawChoices(example, run));
     return panel;
   }
 
@@ -86,7 +98,6 @@
     const panels = element("div", "runs");
     panels.append(...example.runs.map((run, place) => drawRun(example, run, place)));
     article.append(panels);
-    if (example.choices) article.append(drawChoices(example.choices));
     return article;
   }
 
@@ -120,8 +131,11 @@
     unsure: (run) => run.probability,
   };
 
-  const searchable = (example) =>
-    [example.id, tokensOf(example).join(" "), ...(example.choices || [])].join("\n").toLowerCase();
+  const searchable = (example) => {
+    const texts = [example.tokens, ...(example.choices || [])];
+    const joined = texts.map((text) => (Array.isArray(text) ? text.join(" ") : text));
+    return [example.id, ...joined].join("\n").toLowerCase();
+  };
 
   function filter() {
     const wanted = chosen();

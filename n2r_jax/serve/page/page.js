@@ -6,7 +6,8 @@ const VIEWS = { whole: "the whole text", rationale: "the rationale alone", rest:
 const WAIT = 60; // ms between the slider's last move and the question
 let about = null;
 let answer = null;
-let asked = null; // tokens or text in question
+let asked = null; // what is in question: tokens or text, with a second text or choices
+let reason = 0; // of a question: the answer whose reasons are shown
 let stale = new AbortController();
 let timer = 0;
 
@@ -49,26 +50,32 @@ async function explain() {
   const question = { ...asked, faithfulness: true };
   if (!$("own").checked) question.sparsity = Number($("share").value) / 100;
   answer = await post("/explain", JSON.stringify(question), "application/json");
+  reason = about.labels.indexOf(answer.label);
   show();
 }
 
+const chosen = () => (answer.choices ? answer.choices[reason] : answer);
+
 // The tokens with what stands before each; token lists have blanks there, pairs a line's end.
 function* parts() {
-  const second = answer.second === undefined ? answer.tokens.length : answer.second;
-  yield* partsOf(answer.text, 0, second);
-  if (second < answer.tokens.length) {
+  const { tokens, second = tokens.length } = answer, { mask } = chosen();
+  yield* partsOf(tokens.slice(0, second), mask, answer.text);
+  if (second < tokens.length) {
     yield ["\n", "", 0];
-    yield* partsOf(answer.second_text, second, answer.tokens.length);
+    yield* partsOf(tokens.slice(second), mask.slice(second), answer.second_text);
+  }
+  if (answer.choices) {
+    yield ["\n", "", 0];
+    yield* partsOf(chosen().tokens, chosen().answer_mask);
   }
 }
 
-function* partsOf(text, first, end) {
+function* partsOf(tokens, mask, text) {
   let place = 0;
-  for (let index = first; index < end; index += 1) {
-    const token = answer.tokens[index];
+  for (const [index, token] of tokens.entries()) {
     const start = text === undefined ? -1 : text.indexOf(token, place);
-    const gap = start < 0 ? (index > first ? " " : "") : text.slice(place, start);
-    yield [gap, token, answer.mask[index]];
+    const gap = start < 0 ? (index > 0 ? " " : "") : text.slice(place, start);
+    yield [gap, token, mask[index]];
     if (start >= 0) place = start + token.length;
   }
   if (text !== undefined) yield [text.slice(place), "", 0];
@@ -91,12 +98,15 @@ function showWords() {
     shown.append(run);
   }
   $("words").replaceChildren(shown);
+  const mask = [...chosen().mask, ...(chosen().answer_mask || [])];
+  const count = mask.reduce((sum, selected) => sum + selected, 0);
+  $("selected").textContent = `${count} of ${mask.length} tokens, ${percent(count / mask.length)}`;
 }
 
 function showPredictions() {
   const found = answer.faithfulness;
   const head = element("tr");
-  head.append(element("td"), ...about.labels.map((label) => element("th", label)));
+  head.append(element("td"), ...about.labels.map((label) => element("th", named(label))));
   $("classes").replaceChildren(head);
   const rows = Object.entries(VIEWS).map(([view, name]) => {
     const row = element("tr", undefined, view === about.predicts_from ? "used" : "");
@@ -117,14 +127,31 @@ function showPredictions() {
 
 function show() {
   $("result").hidden = false;
-  $("label").textContent = `${answer.label} (${percent(answer.probabilities[answer.label])})`;
+  $("label").textContent = `${named(answer.label)} (${percent(answer.probabilities[answer.label])})`;
   const unread = answer.unread ? `The last ${answer.unread} tokens are more than the model reads.` : "";
   $("note").textContent = unread;
-  const count = answer.mask.reduce((sum, selected) => sum + selected, 0);
   if ($("own").checked) $("share").value = Math.round(100 * answer.sparsity);
-  $("selected").textContent = `${count} of ${answer.tokens.length} tokens, ${percent(answer.sparsity)}`;
+  showAnswers();
   showWords();
   showPredictions();
+}
+
+// A question's labels are places: its answers are what they name.
+function named(label, found = answer) {
+  if (!found.choices) return label;
+  return `${label}: ${found.choices[about.labels.indexOf(label)].tokens.join(" ")}`;
+}
+
+function showAnswers() {
+  $("answers").hidden = !answer.choices;
+  const options = about.labels.map((label, index) => {
+    const option = element("label"), radio = element("input");
+    Object.assign(radio, { type: "radio", name: "reason", checked: index === reason });
+    radio.addEventListener("change", () => { reason = index; showWords(); });
+    option.append(radio, ` ${named(label)} (${percent(answer.probabilities[label])})`);
+    return option;
+  });
+  $("answers").replaceChildren($("answers").firstElementChild, ...options);
 }
 
 async function explainFile(file) {
@@ -141,25 +168,39 @@ function listed(row) {
   const item = element("li"), open = element("button", "Open");
   open.type = "button";
   open.addEventListener("click", () => {
-    const second = row.second === undefined ? row.tokens.length : row.second;
-    const [one, two] = [row.tokens.slice(0, second), row.tokens.slice(second)];
-    asked = row.text === undefined ? { tokens: one } : { text: row.text };
-    if (two.length) asked.second = row.second_text === undefined ? two.join(" ") : row.second_text;
-    $("text").value = row.text === undefined ? one.join(" ") : row.text;
+    asked = questionOf(row);
+    $("text").value = asked.text === undefined ? asked.tokens.join(" ") : asked.text;
     $("second").value = asked.second || "";
+    for (const [index, input] of choiceInputs().entries())
+      input.value = asked.choices[index].join(" ");
     attempt(explain);
   });
   const words = row.spans.map(([start, end]) => row.tokens.slice(start, end).join(" "));
-  const said = `${row.label} (${percent(row.probabilities[row.label])})`;
+  const said = `${named(row.label, row)} (${percent(row.probabilities[row.label])})`;
   item.append(open, ` ${row.id}: `, element("b", said), " ", element("q", words.join(" … ")));
   return item;
 }
+
+function questionOf(row) {
+  const { tokens, second = tokens.length, choices } = row;
+  const found = row.text === undefined ? { tokens: tokens.slice(0, second) } : { text: row.text };
+  const other = row.second_text === undefined ? tokens.slice(second).join(" ") : row.second_text;
+  if (other) found.second = other;
+  if (choices) found.choices = choices.map((choice) => choice.tokens);
+  return found;
+}
+
+const choiceInputs = () => [...$("choices").querySelectorAll("input")];
 
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   asked = { text: $("text").value };
   if ($("second").value.trim()) asked.second = $("second").value;
+  if (about.choices > 1) asked.choices = choiceInputs().map((input) => input.value);
   attempt(explain);
+});
+$("form").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
 });
 $("file").addEventListener("change", () => {
   const [file] = $("file").files;
@@ -174,10 +215,24 @@ $("share").addEventListener("input", () => {
 for (const view of document.querySelectorAll("input[name=view]")) {
   view.addEventListener("change", showWords);
 }
+
+function askForChoices() {
+  $("text-label").textContent = "Question";
+  $("text").placeholder = "Type or paste a question";
+  $("pair").hidden = true;
+  $("choices").hidden = false;
+  $("choices").append(...about.labels.map((label) => {
+    const line = element("label", `${label} `);
+    line.append(Object.assign(element("input"), { type: "text" }));
+    return line;
+  }));
+}
+
 attempt(async () => {
   about = await (await fetch("/about")).json();
   const from = about.predicts_from === "whole"
     ? "predicts from the whole text; the rationale explains that"
     : "predicts from the rationale alone";
+  if (about.choices > 1) askForChoices();
   $("about").textContent = `${about.method}, ${about.checkpoint}: ${from}.`;
 });
