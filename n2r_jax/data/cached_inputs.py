@@ -117,6 +117,8 @@ def content_of(data: Any, split: str) -> list[str] | None:
     try:
         if data.name == "files" and data[split]:
             return [data.name, *_digests([pathlib.Path(data[split])])]
+        if data.name == "graphs" and (path := data[split] or data.train):
+            return [data.name, *_digests([pathlib.Path(path)])]
         if data.name == "eraser" and data.train:
             folder = pathlib.Path(data.train)
             rows = folder / f"{'val' if split == 'dev' else split}.jsonl"

@@ -69,6 +69,7 @@ def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
         shown_note=f"The first {len(found)} of {texts} texts." if len(found) < texts else "",
         settings=_settings(evaluations),
         data={"labels": labels, "runs": runs, "examples": found},
+        graphs=first.texts.graphs is not None,
     )
     return render(content)
 

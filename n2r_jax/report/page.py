@@ -40,6 +40,8 @@ class Content(NamedTuple):
     settings: list[Table]
     data: Mapping[str, Any]
     """labels, runs (names) and examples: what the script draws."""
+    graphs: bool = False
+    """Whether the examples are graphs and not texts."""
 
 
 def render(content: Content) -> str:
@@ -60,6 +62,7 @@ def render(content: Content) -> str:
     return environment.get_template("report.html").render(
         content._asdict()
         | {
+            "units": "Graphs" if content.graphs else "Texts",
             "data": Markup(json_for_script(content.data)),
             "script": Markup(script),
             "style": Markup(style),

@@ -23,7 +23,13 @@ def serve_command(run: str, *, host: str, port: int, which: Which) -> int:
         raise UserError(f"{INSTALL} ({error})") from error
     from n2r_jax.serve.model import ServedRun
 
-    started, served = time.monotonic(), ServedRun(TrainedRun(run, which))
+    started, trained = time.monotonic(), TrainedRun(run, which)
+    if trained.inputs.reads != "texts":
+        raise UserError(
+            f"n2r serve is for texts, this run is of {trained.inputs.reads}; explain them by "
+            "n2r explain --in FILE, or look at them by n2r report"
+        )
+    served = ServedRun(trained)
     print("compiling ...", flush=True)
     count = served.warm_up()
     gc.collect()

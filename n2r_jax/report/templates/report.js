@@ -65,6 +65,52 @@
     return paragraph;
   }
 
+  // ---- graphs: selected nodes are filled, marked ones have a ring, so greys tell them apart too
+  const SIZE = 300, MARGIN = 24;
+
+  function shape(name, attributes, text) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function described(example, states) {
+    const of = (state) => [...states.keys()].filter((node) => states[node] & state).join(", ");
+    const gold = example.gold === undefined ? "" : `; marked by a human: ${of(MARKED) || "none"}`;
+    return `Graph of ${states.length} nodes; selected: ${of(SELECTED) || "none"}${gold}`;
+  }
+
+  function drawGraph(example, run) {
+    const tokens = tokensOf(example);
+    const states = statesOf(example, run, tokens.length);
+    const at = (node, axis) =>
+      MARGIN + (example.places[2 * node + axis] / 1000) * (SIZE - 2 * MARGIN);
+    const box = `0 0 ${SIZE} ${SIZE}`;
+    const svg = shape("svg", { viewBox: box, width: SIZE, height: SIZE, role: "img", class: "graph" });
+    svg.append(shape("title", {}, described(example, states)));
+    for (let i = 0; i < example.edges.length; i += 2) {
+      const [a, b] = [example.edges[i], example.edges[i + 1]];
+      const chosen = states[a] & states[b] & SELECTED ? "edge selected" : "edge";
+      const ends = { x1: at(a, 0), y1: at(a, 1), x2: at(b, 0), y2: at(b, 1) };
+      const loop = { cx: at(a, 0), cy: at(a, 1) - 9, r: 7, fill: "none" };
+      svg.append(a === b ? shape("circle", { ...loop, class: chosen })
+        : shape("line", { ...ends, class: chosen }));
+    }
+    const plain = tokens.every((token) => token === tokens[0]); // then numbers say more than types
+    tokens.forEach((token, node) => {
+      const [cx, cy] = [at(node, 0), at(node, 1)];
+      const name = states[node] & SELECTED ? "node selected" : "node";
+      if (states[node] & MARKED) svg.append(shape("circle", { cx, cy, r: 13, class: "ring" }));
+      const circle = shape("circle", { cx, cy, r: 9, class: name });
+      const aloud = ALOUD[states[node] & 3];
+      circle.append(shape("title", {}, `${node}: ${token}${aloud ? `, ${aloud}` : ""}`));
+      const label = shape("text", { x: cx, y: cy, class: name }, plain ? node : token.slice(0, 3));
+      svg.append(circle, label);
+    });
+    return svg;
+  }
+
   function drawChoices(choices) {
     const list = element("ul", "choices");
     list.append(...choices.map((text, label) => element("li", "", `${labels[label]}: ${text}`)));
@@ -76,7 +122,8 @@
     const f1 = run.f1 === undefined ? "" : `, rationale F1 ${percent(run.f1)}`;
     const panel = element("div", right ? "right" : "wrong");
     const said = `${labels[run.label]} (${percent(run.probability)}), ${right ? "right" : "wrong"}`;
-    panel.append(element("h4", "", `${runs[place]}: ${said}${f1}`), drawText(example, run));
+    const drawing = (example.places ? drawGraph : drawText)(example, run);
+    panel.append(element("h4", "", `${runs[place]}: ${said}${f1}`), drawing);
     return panel;
   }
 
