@@ -9,12 +9,14 @@ import pytest
 import n2r_jax
 from n2r_jax.cli import main
 from n2r_jax.errors import UserError
-from n2r_jax.evaluate import run_on
+from n2r_jax.evaluate import evaluate, run_on
 from n2r_jax.faithful import masked_run
 from n2r_jax.inference import TrainedRun
+from n2r_jax.members import members_of
 from n2r_jax.probe.command import probe
 from n2r_jax.probe.exclusion import exclusion
 from n2r_jax.train import train
+from n2r_jax.train_several import train_several
 from tests import graphs, tiny
 
 
@@ -50,7 +52,8 @@ def test_evaluate_and_compare(run, capsys):
     assert main(["evaluate", "--run", str(run), "--data", data, "--faithfulness"]) == 0
     results = json.loads((run / "results.json").read_text())
     assert results["overlap"]["micro"]["random"]["f1"] > 0
-    assert main(["compare", str(run), str(run), "--data", data]) == 0
+    shutil.copytree(run, run.parent / "other")
+    assert main(["compare", str(run), str(run.parent / "other"), "--data", data]) == 0
 
 
 def test_explain_prints_the_selected_nodes_and_the_edges_between_them(run, capsys):
@@ -138,3 +141,28 @@ def test_probes_hold_and_find_what_they_are_of(run):
         return masked_run(evaluation.trained)(texts, np.ones_like(mask))
 
     assert exclusion(evaluation, reads_all)["holds"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["aa_ig", "slm_fp", "a2r", "l2e"])
+def test_unirex_explains_graphs(tmp_path, method):
+    short = {"training__epochs": 1, "unirex__k": (20, 50)}
+    shared = method.startswith("slm")
+    made = graphs.config(tmp_path, method=method, encoder__shared=shared, **short)
+    train(made, str(tmp_path / "run"))
+    report, _ = evaluate(tmp_path / "run", faithfulness=True)
+    assert report.faithfulness["k"] == [20, 50]
+    assert run_on(TrainedRun(tmp_path / "run")).outputs.mask.sum() > 0
+
+
+@pytest.mark.slow
+def test_seeds_of_a_graph_run_are_the_single_runs(tmp_path):
+    short = {"training__epochs": 1}
+    together = graphs.config(tmp_path, **short)
+    with together.unlocked():
+        together.seeds = (1, 2)
+    train_several(together, str(tmp_path / "all"))
+    (second,) = [member for member in members_of(together) if member.config.seed == 2]
+    train(second.config, str(tmp_path / "alone"))
+    found, wanted = (tiny.lines(tmp_path / path)[-1] for path in (f"all/{second.name}", "alone"))
+    assert found["cross_entropy"] == pytest.approx(wanted["cross_entropy"], rel=1e-4)

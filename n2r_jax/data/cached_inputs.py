@@ -195,7 +195,8 @@ def code_fingerprint() -> str:
     """
     here = pathlib.Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(here.glob("*.py")), here.parent / "assemble_model.py"):
+    others = (here.parent / name for name in ("assemble_model.py", "graph_inputs.py"))
+    for path in (*sorted(here.glob("*.py")), *others):
         digest.update(path.name.encode() + path.read_bytes())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}".encode())
