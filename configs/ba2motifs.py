@@ -13,7 +13,7 @@ def get_config(method: str, preset: str = "release") -> ConfigDict:
     with config.unlocked():
         config.method = method
         config.model.update(name="gcn", units=64, dropout=0.1)
-        config.graph.update(layers=3, pooling="max")
+        config.graph.update(layers=3, weights="one", pooling="max")
         config.data.update(name="graphs", max_length=25)
         config.batching.update(batch_size=64, buckets=(25,), balance=False)
         config.training.update(epochs=200, learning_rate=3e-3, log_every=50)

@@ -167,6 +167,8 @@ def _graph() -> ConfigDict:
     return ConfigDict(
         {
             "layers": 3,  # of graph convolution, in extractor and predictor
+            "weights": "degree",  # of edges: 1 / sqrt(d_i d_j) as in GCNs; or one: plain sums
+            "layer_norm": True,  # of each node's state, in every layer
             "pooling": "max",  # Enc(Z): max or mean over the selected nodes
         }
     )

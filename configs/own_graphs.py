@@ -24,6 +24,7 @@ def get_config(preset: str = "release") -> ConfigDict:
     with config.unlocked():
         config.method = "n2r_mmi"
         config.model.update(name="gcn", units=64)
+        config.graph.update(weights="one")
         config.data.update(name="files", max_length=64, too_long="error")
         config.batching.update(batch_size=32, buckets=(16, 32, 48), balance=False)
         config.training.update(epochs=60, learning_rate=3e-3, patience=20)

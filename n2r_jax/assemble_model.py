@@ -93,6 +93,8 @@ def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
         features=inputs.features,
         units=config.model.units,
         layers=config.graph.layers,
+        weights=config.graph.weights,
+        layer_norm=config.graph.layer_norm,
         pooling=config.graph.pooling,
         classes=classes,
         dropout_rate=config.model.dropout,

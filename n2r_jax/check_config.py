@@ -41,6 +41,7 @@ CHOICES = {
     "data.too_long": ("truncate", "error"),
     "model.name": ("gru", "transformer", "gcn"),
     "graph.pooling": ("max", "mean"),
+    "graph.weights": ("degree", "one"),
     "encoder.masking": ("zeroed", "attention", "compaction"),
     "encoder.pooling": ("pooler", "max"),
     "encoder.word_score": ("first", "mean", "max"),

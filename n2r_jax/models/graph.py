@@ -4,10 +4,11 @@
     predictor   nodes * mask -> its own GCN on the selected subgraph -> pooled = Enc(Z)
                 -> dropout -> linear
 
-A layer is h <- mask * relu(A h W + b), A the normalised adjacency of the selected subgraph with an
-edge from each node to itself. States are masked in every layer and degrees count selected nodes
-alone, so the prediction is that of the induced subgraph: other nodes, their types, features and
-edges never reach it. Nothing depends on the order of the nodes.
+A layer is h <- mask * relu(A h W + b), before relu with a LayerNorm of each node if asked for; A is
+the weighted adjacency of the selected subgraph with an edge from each node to itself. States are
+masked in every layer and degrees count selected nodes alone, so the prediction is that of the
+induced subgraph: other nodes, their types, features and edges never reach it. Nothing depends on
+the order of the nodes.
 
 A node is read as one number for each type, of which its own is 1, and its features.
 """
@@ -26,11 +27,23 @@ from n2r_jax.errors import UserError
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.models.encoders.interface import Nonlinearity, unchanged
 from n2r_jax.models.interface import FromVectors, Params, Prediction, RationaleModel
-from n2r_jax.models.message_passing import propagate, weighted_graph
+from n2r_jax.models.message_passing import EdgeWeights, propagate, weighted_graph
 from n2r_jax.models.soft_attention import soft_attention
 
 Pooling = Literal["max", "mean"]
-INIT = nn.initializers.glorot_uniform()
+
+
+def dense(outputs: int, inputs: int, name: str | None = None) -> nn.Dense:
+    """A linear layer with PyTorch's default initial values, biases U(-1/sqrt(inputs), ...) too.
+
+    Biases of 0 would do harm: where all nodes are alike, states would differ by a factor alone, and
+    relu would never bend them.
+    """
+
+    def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        return jax.random.uniform(key, shape, dtype, -1, 1) * inputs**-0.5
+
+    return nn.Dense(outputs, kernel_init=init, bias_init=init, name=name)
 
 
 class GCN(nn.Module):
@@ -38,6 +51,8 @@ class GCN(nn.Module):
 
     units: int
     layers: int
+    weights: EdgeWeights
+    layer_norm: bool
 
     @nn.compact
     def __call__(
@@ -48,12 +63,15 @@ class GCN(nn.Module):
         nonlinearity: Nonlinearity = unchanged,
     ) -> Float[Array, "b t f"]:
         """States of the nodes, at least 0, and 0 outside the mask."""
-        joined, seen = weighted_graph(graphs, mask), mask[:, :, None]
+        joined, seen = weighted_graph(graphs, mask, self.weights), mask[:, :, None]
         relu = nonlinearity("feed_forward", jax.nn.relu)
         states = nodes * seen
         for layer in range(self.layers):
-            linear = nn.Dense(self.units, kernel_init=INIT, name=f"layer_{layer}")
-            states = seen * relu(linear(propagate(joined, states)))
+            linear = dense(self.units, states.shape[-1], f"layer_{layer}")
+            states = linear(propagate(joined, states))
+            if self.layer_norm:
+                states = nn.LayerNorm(name=f"norm_{layer}")(states)
+            states = seen * relu(states)
         return states
 
 
@@ -62,15 +80,17 @@ class GraphExtractor(nn.Module):
 
     units: int
     layers: int
+    weights: EdgeWeights
+    layer_norm: bool
     dropout_rate: float
     unit_classes: int = 0
     """Logits of a node by `score`, on a last axis; 0: one score, and no such axis."""
 
     def setup(self) -> None:
         """Create the parameters."""
-        self.gcn = GCN(self.units, self.layers)
+        self.gcn = GCN(self.units, self.layers, self.weights, self.layer_norm)
         self.norm = nn.LayerNorm()
-        self.head = nn.Dense(self.unit_classes or 2, kernel_init=INIT)
+        self.head = dense(self.unit_classes or 2, self.units)
 
     def encode(
         self, nodes: Float[Array, "b t e"], valid: Float[Array, "b t"], graphs: Graphs
@@ -92,14 +112,16 @@ class GraphPredictor(nn.Module):
 
     units: int
     layers: int
+    weights: EdgeWeights
+    layer_norm: bool
     classes: int
     dropout_rate: float
     pooling: Pooling
 
     def setup(self) -> None:
         """Create the parameters."""
-        self.gcn = GCN(self.units, self.layers)
-        self.head = nn.Dense(self.classes, kernel_init=INIT)
+        self.gcn = GCN(self.units, self.layers, self.weights, self.layer_norm)
+        self.head = dense(self.classes, self.units)
 
     def __call__(
         self,
@@ -169,6 +191,8 @@ def graph_model(
     features: int,
     units: int,
     layers: int,
+    weights: EdgeWeights,
+    layer_norm: bool,
     pooling: Pooling,
     classes: int,
     dropout_rate: float,
@@ -179,7 +203,8 @@ def graph_model(
 
     shared: one GCN for both. unit_classes: see `RationaleModel.unit_classes`; 0: one score.
     """
-    sizes: Any = {"units": units, "layers": layers, "dropout_rate": dropout_rate}
+    sizes: Any = {"units": units, "layers": layers, "weights": weights}
+    sizes |= {"layer_norm": layer_norm, "dropout_rate": dropout_rate}
     extractor = GraphExtractor(**sizes, unit_classes=unit_classes)
     predictor = GraphPredictor(**sizes, classes=classes, pooling=pooling)
 

@@ -6,7 +6,7 @@ put one after the other, as jraph has them. Padding edges carry a weight of 0.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,22 +15,29 @@ from jaxtyping import Array, Float
 
 from n2r_jax.data.batch import Graphs
 
+EdgeWeights = Literal["degree", "one"]
 
-def weighted_graph(graphs: Graphs, mask: Float[Array, "b t"]) -> jraph.GraphsTuple:
+
+def weighted_graph(
+    graphs: Graphs, mask: Float[Array, "b t"], weights: EdgeWeights
+) -> jraph.GraphsTuple:
     """The graphs that the selected nodes make by themselves, their edges weighted.
 
-    Every node is joined to itself, once, whatever the data say. With d_i = 1 + the selected nodes
-    that send to i, an edge from j to i weighs 1 / sqrt(d_i d_j) (Kipf and Welling 2017), so a node
-    outside the mask has no say in any degree. That it sends nothing is up to what it sends: a state
-    of zeros. `nodes` is the weight of each node's edge to itself.
+    Every node is joined to itself, once, whatever the data say. 'one': each edge weighs 1.
+    'degree': with d_i = 1 + the selected nodes that send to i, an edge from j to i weighs
+    1 / sqrt(d_i d_j) (Kipf and Welling 2017), so a node outside the mask has no say in any degree.
+    That it sends nothing is up to what it sends: a state of zeros. `nodes` is the weight of each
+    node's edge to itself.
     """
     rows, length = mask.shape
     first = (jnp.arange(rows) * length)[:, None]
     senders = (graphs.senders + first).reshape(-1)
     receivers = (graphs.receivers + first).reshape(-1)
     joins = (graphs.real * (graphs.senders != graphs.receivers)).reshape(-1)
-    degree = 1 + _sum_at(joins * mask.reshape(-1)[senders], receivers, rows * length)
-    scale = jax.lax.rsqrt(degree)
+    scale = jnp.ones(rows * length)
+    if weights == "degree":
+        seen = joins * mask.reshape(-1)[senders]
+        scale = jax.lax.rsqrt(1 + _sum_at(seen, receivers, rows * length))
     return jraph.GraphsTuple(
         nodes=scale**2,
         edges=joins * scale[senders] * scale[receivers],

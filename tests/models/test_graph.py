@@ -10,6 +10,7 @@ import pytest
 from n2r_jax.data.records import Graph
 from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.models.graph import graph_model
+from n2r_jax.models.message_passing import propagate, weighted_graph
 from tests.graphs import record
 
 RNG = np.random.default_rng(0)
@@ -35,17 +36,20 @@ def batch_of(records, length=6, rows=None):
     )
 
 
-def make(pooling="max", **fields):
+def make(pooling="max", *, weights="degree", layer_norm=False, **fields):
     sizes = {"types": 3, "features": 2, "units": 7, "layers": 3, "classes": 2}
-    model = graph_model(**sizes, dropout_rate=0.3, pooling=pooling, **fields)
+    kind = {"pooling": pooling, "weights": weights, "layer_norm": layer_norm}
+    model = graph_model(**sizes, **kind, dropout_rate=0.3, **fields)
     params = model.init(jax.random.key(1), batch_of(RECORDS))
     # Biases other than 0: a node that is not selected must stay away for another reason than these.
     return model, jax.tree.map(lambda leaf: leaf + 0.1, params)
 
 
-@pytest.fixture(scope="module", params=["max", "mean"])
+@pytest.fixture(scope="module", params=["GCN", "sums, normed"])
 def made(request):
-    return make(request.param)
+    if request.param == "GCN":
+        return make("mean")
+    return make("max", weights="one", layer_norm=True)
 
 
 def same(found, other, atol=2e-6):
@@ -172,6 +176,18 @@ def test_a_layer_is_kipf_and_wellings():
         )
     found = model.predict(params, batch, batch.valid, None)
     np.testing.assert_allclose(found.representation[0], states.max(0), rtol=2e-5)
+
+
+def test_edges_of_weight_one_add_up():
+    model, params = make(weights="one")
+    batch = batch_of(RECORDS)
+    one = jax.tree.map(lambda leaf: leaf[:1], batch)
+    kernel = np.asarray(params["predictor"]["gcn"]["layer_0"]["kernel"])
+    assert kernel.shape == (5, 7)
+    joined = weighted_graph(one.graphs, one.valid, "one")
+    received = np.asarray(propagate(joined, jnp.ones((1, 6, 1))))[0, :, 0]
+    np.testing.assert_array_equal(received, [3, 3, 4, 3, 3, 2])  # neighbours and itself
+    assert model.from_vectors.vectors(params, batch).shape == (4, 6, 5)
 
 
 def test_one_gcn_for_both_is_two_that_are_the_same():
