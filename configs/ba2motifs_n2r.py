@@ -4,7 +4,7 @@
         --config.data.train=ba2motifs.npz
 
 Expected: F1 40.2 (3.2), S 20.1, accuracy 96.0 (N2R Table 4, five seeds).
-Ours: experiments/results/ba2motifs.md. A minute on two CPU cores.
+Not reproduced yet: experiments/results/ba2motifs.md. A minute on two CPU cores.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
         --config.data.train=ba2motifs.npz
 
 Expected: no number in the paper: Table 4 has RNP and N2R alone.
-Ours: experiments/results/ba2motifs.md. A minute on two CPU cores.
+Not reproduced yet: experiments/results/ba2motifs.md. A minute on two CPU cores.
 """
 
 from __future__ import annotations

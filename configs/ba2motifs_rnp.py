@@ -4,7 +4,7 @@
         --config.data.train=ba2motifs.npz
 
 Expected: F1 36.4 (3.8), S 20.3, accuracy 95.2 (N2R Table 4, five seeds).
-Ours: experiments/results/ba2motifs.md. A minute on two CPU cores.
+Not reproduced yet: experiments/results/ba2motifs.md. A minute on two CPU cores.
 """
 
 from __future__ import annotations
