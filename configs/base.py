@@ -23,6 +23,7 @@ def get_config(preset: str = "release") -> ConfigDict:
     config.compat = _compat()
     config.model = _model()
     config.encoder = _encoder()
+    config.graph = _graph()
     config.data = _data()
     config.batching = ConfigDict(
         {
@@ -132,8 +133,8 @@ def _compat() -> ConfigDict:
 def _model() -> ConfigDict:
     return ConfigDict(
         {
-            "name": "gru",  # gru, transformer
-            "units": 100,  # per direction: the papers' hidden_dim of 200
+            "name": "gru",  # gru, transformer, gcn
+            "units": 100,  # per direction: the papers' hidden_dim of 200; gcn: of each layer
             "dropout": 0.2,  # of the features that the heads read
             "dimension": 100,  # of the frozen word vectors
         }
@@ -161,13 +162,25 @@ def _encoder() -> ConfigDict:
     )
 
 
+def _graph() -> ConfigDict:
+    """Of model.name=gcn alone."""
+    return ConfigDict(
+        {
+            "layers": 3,  # of graph convolution, in extractor and predictor
+            "weights": "degree",  # of edges: 1 / sqrt(d_i d_j) as in GCNs; or one: plain sums
+            "layer_norm": True,  # of each node's state, in every layer
+            "pooling": "max",  # Enc(Z): max or mean over the selected nodes
+        }
+    )
+
+
 def _data() -> ConfigDict:
     return ConfigDict(
         {
-            "name": "files",  # files, eraser, beer, hotel, reviews, sst, polarity, stormfront,
-            # tweet_eval, hatexplain
+            "name": "files",  # files, graphs, eraser, beer, hotel, reviews, sst, polarity,
+            # stormfront, tweet_eval, hatexplain
             "train": "",  # files: JSONL, CSV, TSV or Parquet (.gz too); eraser, sst and what
-            # follows it: the directory of all splits
+            # follows it: the directory of all splits; graphs: an .npz file of all splits
             "dev": "",
             "test": "",  # only read by --mode=evaluate
             "labels": (),  # names in order; empty: those of train
@@ -186,7 +199,7 @@ def _data() -> ConfigDict:
             "vectors_limit": 0,  # read only the first so many words; 0: all
             "min_count": 1,  # without vectors: rarer words are unknown
             "lowercase": True,
-            "max_length": 256,  # tokens (transformer: pieces); gold beyond it disappears
+            "max_length": 256,  # tokens (pieces, nodes); gold beyond it disappears
             "too_long": "truncate",  # or error
             "cache": "",  # folder of encoded texts; empty: in the user's cache folder; or off
         }

@@ -76,8 +76,9 @@ def _run(job: Job, cores: queue.SimpleQueue[int]) -> str:
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Arguments of `data_fields` that every experiment on real texts has."""
-    parser.add_argument("--data", required=True, help="folder of {train,dev,test}.jsonl.gz")
-    inputs = parser.add_mutually_exclusive_group(required=True)
+    where = "folder of {train,dev,test}.jsonl.gz; of graphs: an .npz file"
+    parser.add_argument("--data", required=True, help=where)
+    inputs = parser.add_mutually_exclusive_group()
     inputs.add_argument("--vectors", help="word vectors in GloVe's text format")
     inputs.add_argument("--encoder", help="Hugging Face directory of a pretrained encoder")
     parser.add_argument("--train-rows", type=int, default=0, help="draw so many; 0: all")
@@ -86,7 +87,15 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def data_fields(arguments: argparse.Namespace, folder: pathlib.Path) -> dict[str, str]:
-    """The config's fields for the data and what reads them; drawn rows are kept in the folder."""
+    """The config's fields for the data and what reads them; drawn rows are kept in the folder.
+
+    Graphs are read from one file of all splits, and by nothing else. SystemExit where texts lack
+    their vectors or encoder.
+    """
+    if arguments.data.endswith(".npz"):
+        return {"data.train": str(pathlib.Path(arguments.data).absolute())}
+    if not (arguments.vectors or arguments.encoder):
+        raise SystemExit("texts need word vectors or an encoder: name --vectors or --encoder")
     fields = {}
     for split in SPLITS:
         path = pathlib.Path(arguments.data).absolute() / f"{split}.jsonl.gz"

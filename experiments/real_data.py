@@ -1,9 +1,10 @@
-"""Five seeds of RNP, N2R and N2R+MMI on real reviews with human rationales, as one table.
+"""Seeds of RNP, N2R and N2R+MMI on data with gold rationales, as one table.
 
     python -m experiments.real_data --dataset yelp_hat --data DIR/yelp_hat --vectors FILE \\
         --reference reference_runs.csv
     python -m experiments.real_data --dataset sst_minilm --data DIR/sst --encoder DIR \\
         --train-rows 1500 --dev-rows 400 --seeds 1 2 3
+    python -m experiments.real_data --dataset ba2motifs --data ba2motifs.npz --seeds 1 2 3
 
 Each run is a process of its own on one core; a run that has its results is not done again, so the
 command goes on where it stopped. Settings are those of configs/DATASET_METHOD.py, chosen on dev;
@@ -24,6 +25,7 @@ import numpy as np
 
 from experiments.jobs import MAIN, Job, add_inputs, data_fields, launch, run_jobs, told_rows
 
+DATASETS = ("yelp_hat", "sst", "sst_minilm", "ba2motifs")
 METHODS = ("rnp", "n2r", "n2r_mmi")
 SEEDS = (1, 2, 3, 4, 5)
 ROOT = pathlib.Path(__file__).parents[1]
@@ -66,7 +68,7 @@ def _job(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", required=True, choices=("yelp_hat", "sst", "sst_minilm"))
+    parser.add_argument("--dataset", required=True, choices=DATASETS)
     add_inputs(parser)
     parser.add_argument("--reference", help="CSV with runs of the authors' code")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
@@ -146,7 +148,7 @@ def markdown(
         f"# {dataset}: test split, mean (sd) of seeds {', '.join(seeds)}, in percent",
         "",
         f"Rows of the splits: {read}.",
-        "P, R, F1, S: corpus-micro over the annotated texts, arg-max masks. Random: the expected",
+        "P, R, F1, S: corpus-micro over the annotated inputs, arg-max masks. Random: the expected",
         "F1 of a random mask of the same S. Ceiling: the best mask of that S. Checkpoints are",
         "chosen by accuracy on dev.",
         "",

@@ -14,17 +14,20 @@ from n2r_jax.data.cached_inputs import cached_vocabulary
 from n2r_jax.data.records import Source
 from n2r_jax.data.vocabulary import Vocabulary, build_vocabulary
 from n2r_jax.errors import UserError
+from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.models.gru_text import gru_text_model
 from n2r_jax.models.interface import RationaleModel
 from n2r_jax.models.mlp import mlp_shape
 from n2r_jax.models.multiple_choice import multiple_choice
 
-MODELS = ("gru", "transformer")
+MODELS = ("gru", "transformer", "gcn")
 
 
 def make_inputs(config: Any, train: Source, cache: Cache) -> Inputs:
-    """What encodes the texts of a new run: words of its own, or the pretrained encoder's pieces."""
+    """What encodes the data of a new run: its words, an encoder's pieces, its nodes' types."""
+    if config.model.name == "gcn":
+        return GraphInputs.of_records(train)
     if config.model.name == "transformer":
         from n2r_jax.models.pretrained import find_pretrained
 
@@ -77,7 +80,26 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
         return gru_text_model(table, units=model.units, classes=classes, **given)
     if name == "transformer":
         return _make_transformer(config, inputs, classes)
-    raise UserError(f"config.model.name {name!r} is unknown; choose {' or '.join(MODELS)}")
+    if name == "gcn":
+        return _make_gcn(config, inputs, classes)
+    raise UserError(f"config.model.name {name!r} is unknown; choose {', '.join(MODELS)}")
+
+
+def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
+    from n2r_jax.models.graph import graph_model
+
+    return graph_model(
+        types=len(inputs.types.words),
+        features=inputs.features,
+        units=config.model.units,
+        layers=config.graph.layers,
+        weights=config.graph.weights,
+        layer_norm=config.graph.layer_norm,
+        pooling=config.graph.pooling,
+        classes=classes,
+        dropout_rate=config.model.dropout,
+        shared=config.encoder.shared,
+    )
 
 
 def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> RationaleModel:

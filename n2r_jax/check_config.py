@@ -7,12 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from n2r_jax.errors import UserError
 from n2r_jax.training.optimizers import OPTIMIZERS, SCHEDULES
 
 AT_LEAST_ONE = (
     "model.units",
     "model.dimension",
+    "graph.layers",
     "data.max_length",
     "batching.batch_size",
     "evaluation.batch_size",
@@ -36,7 +39,9 @@ CHOICES = {
     "training.schedule": SCHEDULES,
     "training.optimizer": OPTIMIZERS,
     "data.too_long": ("truncate", "error"),
-    "model.name": ("gru", "transformer"),
+    "model.name": ("gru", "transformer", "gcn"),
+    "graph.pooling": ("max", "mean"),
+    "graph.weights": ("degree", "one"),
     "encoder.masking": ("zeroed", "attention", "compaction"),
     "encoder.pooling": ("pooler", "max"),
     "encoder.word_score": ("first", "mean", "max"),
@@ -60,9 +65,22 @@ def check_config(config: Any) -> None:
         _demand(config, name, lambda v, offered=offered: v in offered, " or ".join(offered))
     _demand(config, "unirex.gold_percent", lambda v: 0 < v <= 100, "above 0 and at most 100")
     _demand(config, "data.cache", lambda v: not os.path.isfile(v), "a folder, 'off' or empty")
+    if config.model.name == "gcn":
+        _check_graph(config)
     for name, count in INTEGERS.items():
         kind = "integers, like (64, 128)" if count is None else f"{count} integers"
         _demand(config, name, lambda v, count=count: _are_integers(v, count), kind)
+
+
+def _check_graph(config: Any) -> None:
+    """Nodes have no order, so there is no continuity to ask for."""
+    for name in ("objective.lambda_continuity", "grid.lambda_continuity"):
+        section, field = name.split(".")
+        if np.any(config[section][field]):
+            raise UserError(
+                f"config.{name} is {config[section][field]!r}, and nodes of a graph stand in no "
+                "order that could be continuous; set it to 0"
+            )
 
 
 def check_best_by(best_by: str, offered: Sequence[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from n2r_jax.errors import UserError
 
@@ -81,7 +83,8 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     _add_run(explain)
     what = explain.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="one text, explained in the terminal")
-    what.add_argument("--in", dest="source", metavar="FILE", help="rows with text or tokens")
+    what.add_argument("--graph", metavar="JSON", help='one graph: {"nodes": [...], "edges": [...]}')
+    what.add_argument("--in", dest="source", metavar="FILE", help="rows of texts or of graphs")
     explain.add_argument("--second", metavar="TEXT", help="the other text of a pair")
     explain.add_argument(
         "--choice", action="append", metavar="TEXT", help="an answer to choose; once for each"
@@ -311,7 +314,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     second = [arguments.second] if arguments.second is not None else None
     choices = [arguments.choice] if arguments.choice else None
-    (found,) = explainer.explain([arguments.text], second=second, choices=choices)
+    given = arguments.text if arguments.graph is None else _graph(arguments.graph)
+    (found,) = explainer.explain([given], second=second, choices=choices)
     console = Console()
     named = dict(zip(found.probabilities, arguments.choice or found.probabilities, strict=True))
     shares = "  ".join(
@@ -320,6 +324,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     console.print(f"[bold]{named[found.label]}[/bold]  ({shares})", highlight=False)
     console.print(found.to_rich())
     return 0
+
+
+def _graph(given: str) -> dict[str, Any]:
+    """A graph that was written on the command line."""
+    try:
+        fields = json.loads(given)
+    except ValueError as error:
+        raise UserError(f"--graph is not JSON ({error}); write it as a row of a file") from None
+    if not isinstance(fields, dict):
+        raise UserError('--graph is not an object; write {"nodes": [...], "edges": [...]}')
+    return fields
 
 
 if __name__ == "__main__":

@@ -145,12 +145,13 @@ def evaluate(
 
 
 def open_evaluation(cache: Cache, trained: TrainedRun, data: str | None) -> Source:
-    """The asked file or ERASER directory (its test split), or the config's test split."""
+    """The asked file or ERASER directory (of all splits the test split), or the config's own."""
     asked = ConfigDict(trained.config.data.to_dict())
     if data is not None and pathlib.Path(data).is_dir() and is_eraser(data):
         asked.update(name="eraser", train=data)
     elif data is not None:
-        asked.update(name="files", test=data)
+        # A NumPy file may hold all splits, of which the test split is asked for.
+        asked.update(name="graphs" if data.lower().endswith(".npz") else "files", test=data)
     return open_source(cache, asked, "test", trained.labels)
 
 

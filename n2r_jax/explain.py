@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from n2r_jax.data.encoding import EncodedTexts
-from n2r_jax.data.records import Record
+from n2r_jax.data.graph_rows import NODE, undirected
+from n2r_jax.data.records import Edge, Record
 from n2r_jax.data.rows import Offsets, Parts, RowProblem, parse_parts
 from n2r_jax.data.tokenize import tokenize
 from n2r_jax.errors import BadRows, DataError, UserError
@@ -25,8 +26,8 @@ from n2r_jax.selections import answers, selection
 if TYPE_CHECKING:
     from rich import text as rich_text
 
-Text = str | Sequence[str]
-"""A string, or its tokens."""
+Text = str | Sequence[str] | Mapping[str, Any]
+"""A string, its tokens, or the fields of a row: of a graph its nodes and edges."""
 CHUNK = 4096
 """Rows of a file that are explained together: of one length enough to fill batches."""
 
@@ -71,7 +72,8 @@ class Explanation:
     scores: tuple[float, ...]
     """Probability of each token to be selected."""
     spans: tuple[tuple[int, int], ...]
-    """Runs of selected tokens, [start, end); none goes from one text of a pair into the other."""
+    """Runs of selected tokens, [start, end); none goes from one text of a pair into the other. Of
+    a graph none: its nodes stand in no order."""
     text: str | None = None
     char_spans: tuple[tuple[int, int], ...] | None = None
     """The runs of a text (of a pair, the first) in characters of `text`, where one was given."""
@@ -81,6 +83,8 @@ class Explanation:
     second_char_spans: tuple[tuple[int, int], ...] | None = None
     choices: tuple[AnswerExplanation, ...] | None = None
     """Of a question: every answer."""
+    edges: tuple[Edge, ...] | None = None
+    """Of a graph: pairs of nodes that are joined, each once; its tokens are the nodes' types."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for json.dump; what a row of tokens has no text for is left out."""
@@ -97,6 +101,8 @@ class Explanation:
         """
         from rich.text import Text
 
+        if self.edges is not None:
+            return Text(self._nodes(gold))
         shown = Text()
         for i, token in enumerate(self.tokens):
             style = "bold black on yellow" if self.mask[i] else ""
@@ -107,6 +113,20 @@ class Explanation:
             joined = self.mask[i] and i + 1 < len(self.tokens) and self.mask[i + 1]
             shown.append(" ", style=style if joined else "")
         return shown
+
+    def _nodes(self, gold: Sequence[int] | None) -> str:
+        """Selected nodes and the edges between them, by number and type; gold ones with a star."""
+        marked = (*(gold or ()), *[0] * len(self.tokens))
+
+        def name(node: int) -> str:
+            kind = "" if self.tokens[node] == NODE else self.tokens[node]
+            return f"{node}{kind}{'*' if marked[node] else ''}"
+
+        chosen = [node for node, selected in enumerate(self.mask) if selected]
+        inside = [edge for edge in self.edges or () if set(edge) <= set(chosen)]
+        nodes = " ".join(map(name, chosen)) or "none"
+        edges = " ".join("-".join(map(name, edge)) for edge in inside) or "none"
+        return f"selected {len(chosen)} of {len(self.tokens)} nodes: {nodes}\nedges: {edges}"
 
 
 class Explainer:
@@ -162,6 +182,11 @@ class Explainer:
 
 def _split(text: Text, more: Mapping[str, Any], place: int) -> Units:
     """A text with its second one or its choices; token lists stay as they are."""
+    if isinstance(text, Mapping):
+        try:
+            return units_of_row(text)
+        except RowProblem as problem:
+            raise UserError(f"text {place}: {problem}") from None
     tokens, offsets = _cut(text, f"text {place}")
     choices = tuple(_cut(c, f"a choice of text {place}")[0] for c in more.get("choices", ()))
     own = text if isinstance(text, str) else None
@@ -173,7 +198,7 @@ def _split(text: Text, more: Mapping[str, Any], place: int) -> Units:
     return Units(parts, own, second if isinstance(second, str) else None)
 
 
-def _cut(text: Text, name: str) -> tuple[tuple[str, ...], Offsets | None]:
+def _cut(text: Any, name: str) -> tuple[tuple[str, ...], Offsets | None]:
     tokens, offsets = tokenize(text) if isinstance(text, str) else (tuple(text), None)
     if not tokens:
         raise UserError(f"{name} has no token; give it a word or leave it out")
@@ -195,8 +220,10 @@ def explanation_of(
     best = int(np.argmax(probabilities))
     choices = _answers(outputs, texts, place, record, probabilities) if record.choices else None
     chosen = choices[best] if choices else selection(outputs, texts, place, record)
-    spans = (*runs(chosen.mask[: parts.first]),)
-    seconds = (*runs(chosen.mask[parts.first :]),)
+    graph, spans, seconds = parts.graph, (), ()
+    if graph is None:
+        spans = (*runs(chosen.mask[: parts.first]),)
+        seconds = (*runs(chosen.mask[parts.first :]),)
     return Explanation(
         label=labels[best],
         probabilities=dict(zip(labels, probabilities, strict=True)),
@@ -210,6 +237,7 @@ def explanation_of(
         second_text=units.second_text,
         second_char_spans=_characters(seconds, parts.second_offsets),
         choices=choices,
+        edges=None if graph is None else tuple(undirected(graph.edges)),
     )
 
 
@@ -288,7 +316,8 @@ def units_of_row(fields: Mapping[str, Any], choices: int) -> Units:
 def record_of(units: Units, name: str) -> Record:
     """What is encoded of a text, pair or question."""
     parts = units.parts
-    return Record(name, parts.tokens, 0, second=parts.second, choices=parts.choices)
+    own = {"second": parts.second, "choices": parts.choices, "graph": parts.graph}
+    return Record(name, parts.tokens, 0, **own)
 
 
 def _chunks(

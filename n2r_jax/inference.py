@@ -119,8 +119,8 @@ class TrainedRun:
     def _read_params(self, which: Which) -> tuple[Which, int, Any]:
         """Parameters of the best checkpoint, or of the latest where no epoch was best yet."""
         optimizers = assemble.make_optimizers(self.config, self.method)
-        answers = (("a",),) * self.choices if self.choices > 1 else ()
-        example = self.encode([Record("", ("a",), 0, choices=answers)]).batch([], self.choices, 8)
+        record = self.inputs.example(self.choices)
+        example = self.encode([record]).batch([], self.choices, 8)
         state = state_shapes(self.method, optimizers, example)
         wanted = {group: state.params[group] for group in self.method.groups}
         given = self.method.model.given

@@ -1,6 +1,7 @@
 """How texts become arrays for a model: words with vectors, or pieces for a pretrained encoder.
 
-What a run needs for it stands in its directory, beside the parameters.
+For graphs see `graph_inputs`. What a run needs for it stands in its directory, beside the
+parameters.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from n2r_jax.data.multiple_choice import expand
 from n2r_jax.data.pieces import PieceTokenizer, encode_pieces
 from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
-from n2r_jax.errors import DataError
+from n2r_jax.errors import DataError, UserError
 
 COPY_AGAIN = "copy it again from the run that wrote it"
 ONE_SEGMENT = ("big_bird", "roberta")
@@ -33,6 +34,11 @@ class Inputs(Protocol):
     """Encodes texts for one kind of model."""
 
     @property
+    def reads(self) -> str:
+        """What a record is to be: 'texts' or 'graphs'."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """A hex digest of all that encoding depends on, besides the limits."""
         ...
@@ -41,6 +47,10 @@ class Inputs(Protocol):
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
         """Texts as arrays, questions as a row for each answer; see `encode_texts`."""
+        ...
+
+    def example(self, choices: int) -> Record:
+        """The smallest record that can be encoded, for the shapes of a model's parameters."""
         ...
 
     def save(self, directory: pathlib.Path) -> Checksums:
@@ -58,6 +68,7 @@ class WordInputs:
 
     vocabulary: Vocabulary
     table: Float[np.ndarray, "v e"]
+    reads = "texts"
 
     @property
     def fingerprint(self) -> str:
@@ -68,10 +79,14 @@ class WordInputs:
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
         """Look every word up."""
-        rows, choices = expand(records)
+        rows, choices = expand_texts(records, name)
         limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
         found = encode_texts(rows, self.vocabulary, **limits)
         return dataclasses.replace(found, choices=choices)
+
+    def example(self, choices: int) -> Record:
+        """One word, with as many answers to choose from."""
+        return example_text(choices)
 
     def save(self, directory: pathlib.Path) -> Checksums:
         """Write vocabulary.json and embedding.npy."""
@@ -108,6 +123,7 @@ class PieceInputs:
 
     tokenizer: PieceTokenizer
     encoder: Mapping[str, Any]
+    reads = "texts"
 
     @property
     def fingerprint(self) -> str:
@@ -123,10 +139,14 @@ class PieceInputs:
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:
         """Cut every word into pieces."""
-        rows, choices = expand(records)
+        rows, choices = expand_texts(records, name)
         limits: Any = {"max_length": max_length, "too_long": too_long, "name": name}
         found = encode_pieces(rows, self.tokenizer, **limits, segments=self._segments)
         return dataclasses.replace(found, choices=choices)
+
+    def example(self, choices: int) -> Record:
+        """One word, with as many answers to choose from."""
+        return example_text(choices)
 
     def save(self, directory: pathlib.Path) -> Checksums:
         """Write tokenizer.json and encoder.json."""
@@ -158,6 +178,23 @@ class PieceInputs:
         pieces = len(texts.pieces.ids) / max(len(texts.ids), 1)
         kind = self.encoder.get("model_type")
         return f"{kind} of {self.encoder.get('hidden_size')} units, {pieces:.2f} pieces a word"
+
+
+def expand_texts(
+    records: Source | Sequence[Record], name: str
+) -> tuple[Source | Sequence[Record], int]:
+    """Return `expand` of texts; UserError where they are graphs (all are, if the first is)."""
+    if len(records) and records[0].graph is not None:
+        raise UserError(
+            f"{name}, row {records[0].id!r} is a graph, and this model reads texts; set "
+            "config.model.name=gcn (configs/own_graphs.py)"
+        )
+    return expand(records)
+
+
+def example_text(choices: int) -> Record:
+    """A text of one word, or a question with so many answers of one word."""
+    return Record("", ("a",), 0, choices=(("a",),) * choices if choices > 1 else ())
 
 
 def unaltered(path: pathlib.Path, checksums: Checksums) -> pathlib.Path:

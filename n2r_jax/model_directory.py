@@ -4,6 +4,7 @@ config.json        what it is: config, labels, versions, the checkpoint, checksu
 model.safetensors  parameters, and the vectors of words
 vocabulary.json    words                                  (of a GRU)
 tokenizer.json     cuts words      encoder.json  its config   (of a transformer)
+nodes.json         types of nodes                              (of a graph model)
 README.md          the model card
 """
 
@@ -22,9 +23,9 @@ from ml_collections import ConfigDict
 
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import DataError
-from n2r_jax.inputs import COPY_AGAIN, Inputs, PieceInputs, WordInputs, checksum, unaltered
+from n2r_jax.inputs import COPY_AGAIN, Inputs, WordInputs, checksum, unaltered
 from n2r_jax.models.interface import Params
-from n2r_jax.run_directory import as_config
+from n2r_jax.run_directory import INPUTS, as_config
 from n2r_jax.training.checkpoints import description, flatten, unflatten
 
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
@@ -66,10 +67,11 @@ class ModelDirectory:
         return self._content["manifest"]
 
     def read_inputs(self) -> Inputs:
-        """The words and their vectors, or the tokeniser; DataError if anything was altered."""
+        """The words and their vectors, the tokeniser, or the nodes' types; DataError if altered."""
         checksums = self._content["checksums"]
-        if self.read_config().model.name == "transformer":
-            return PieceInputs.load(self.path, checksums)
+        kind = INPUTS[self.read_config().model.name]
+        if kind is not WordInputs:
+            return kind.load(self.path, checksums)
         table = self._tensors()[VECTORS]
         return WordInputs(Vocabulary.load(self.path / WORDS), table)
 

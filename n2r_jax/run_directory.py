@@ -3,6 +3,7 @@
 config.json       the config           manifest.json   versions, seeds, data, checksums
 vocabulary.json   words                embedding.npy   their vectors     (of a GRU)
 tokenizer.json    cuts words           encoder.json    its config        (of a transformer)
+nodes.json        types of nodes                                         (of a graph model)
 metrics.jsonl     one line a log       events.*        the same for TensorBoard
 latest/  best/    checkpoints
 """
@@ -20,10 +21,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from n2r_jax.errors import DataError, UserError
+from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.presets import describe
 
 PACKAGES = ("n2r_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+INPUTS = {"gru": WordInputs, "transformer": PieceInputs, "gcn": GraphInputs}
+"""What reads the data, by config.model.name."""
 MAY_CHANGE = ("training.epochs", "training.patience", "training.log_every", "data.cache")
 """Config fields that a resumed run may have changed: none of them alters a step that is done."""
 
@@ -67,8 +71,8 @@ class RunDirectory:
         return _read_json(self.path / "manifest.json")
 
     def read_inputs(self) -> Inputs:
-        """The words and their vectors, or the tokeniser; DataError if anything was altered."""
-        kind = PieceInputs if self.read_config().model.name == "transformer" else WordInputs
+        """The words and their vectors, the tokeniser, or the nodes' types; DataError if altered."""
+        kind = INPUTS[self.read_config().model.name]
         return kind.load(self.path, self.read_manifest().get("checksums", {}))
 
     def check_same(self, config: ConfigDict) -> None:

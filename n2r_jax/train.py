@@ -281,9 +281,11 @@ def introduce(
     count = sum(leaf.size for leaf in jax.tree.leaves(trained))
     devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
     print(f"{config.method} ({config.preset}), {seeds or f'seed {config.seed}'}, on {devices}")
+    reads = data.inputs.reads
+    unit = "nodes" if reads == "graphs" else "tokens"
     print(
-        f"train {len(setup.batches.indices)} of {data.train.questions} texts "
-        f"({data.train.truncated} cut to {config.data.max_length} tokens), dev "
+        f"train {len(setup.batches.indices)} of {data.train.questions} {reads} "
+        f"({data.train.truncated} cut to {config.data.max_length} {unit}), dev "
         f"{data.dev.questions} ({data.dev.truncated} cut), labels {', '.join(data.labels)}"
     )
     if data.train.choices > 1:

@@ -26,6 +26,24 @@ class Pieces(NamedTuple):
         return (positions[None, :] < self.length[:, None]).astype(jnp.float32)
 
 
+class Graphs(NamedTuple):
+    """What joins the units of B graphs, padded to E edges: their nodes are a batch's tokens."""
+
+    senders: Int[Array, "b e"]
+    """Node numbers within their graph; 0 for padding."""
+    receivers: Int[Array, "b e"]
+    count: Int[Array, " b"]
+    """Real edges of each graph."""
+    features: Float[Array, "b t f"] | None = None
+    """Numbers of each node, 0 for padding; None: nodes have but a type."""
+
+    @property
+    def real(self) -> Float[Array, "b e"]:
+        """1 at the edges of a graph, 0 at its padding."""
+        places = jnp.arange(self.senders.shape[-1])
+        return (places[None, :] < self.count[:, None]).astype(jnp.float32)
+
+
 class Batch(NamedTuple):
     """B texts padded to T tokens. A row with weight 0 only fills the batch up and never counts."""
 
@@ -46,6 +64,8 @@ class Batch(NamedTuple):
     """1 where a human marked a rationale (which may be empty)."""
     pieces: Pieces | None = None
     """For models that read pieces of words."""
+    graphs: Graphs | None = None
+    """For models of graphs."""
 
     @property
     def valid(self) -> Float[Array, "b t"]:

@@ -117,6 +117,8 @@ def content_of(data: Any, split: str) -> list[str] | None:
     try:
         if data.name == "files" and data[split]:
             return [data.name, *_digests([pathlib.Path(data[split])])]
+        if data.name == "graphs" and (path := data[split] or data.train):
+            return [data.name, *_digests([pathlib.Path(path)])]
         if data.name == "eraser" and data.train:
             folder = pathlib.Path(data.train)
             rows = folder / f"{'val' if split == 'dev' else split}.jsonl"
@@ -193,7 +195,8 @@ def code_fingerprint() -> str:
     """
     here = pathlib.Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(here.glob("*.py")), here.parent / "assemble_model.py"):
+    others = (here.parent / name for name in ("assemble_model.py", "graph_inputs.py"))
+    for path in (*sorted(here.glob("*.py")), *others):
         digest.update(path.name.encode() + path.read_bytes())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}".encode())

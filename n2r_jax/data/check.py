@@ -1,7 +1,8 @@
 """What is in these files, and may they be used together? The report behind `n2r data check`.
 
 Two texts count as the same when their tokens, lower-cased and written without spaces, are equal:
-so a text is found again in a file that was cut into tokens differently.
+so a text is found again in a file that was cut into tokens differently. Graphs are compared
+whatever the order of their nodes (`graph_key`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import dataclasses
 import hashlib
 import itertools
 import os
+import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from n2r_jax.data import graph_arrays
 from n2r_jax.data.eraser import (
     AS_IT_STANDS,
     Reading,
@@ -24,6 +27,8 @@ from n2r_jax.data.eraser import (
     splits_of,
 )
 from n2r_jax.data.files import Scan, names_of, resolve_labels, scan_rows
+from n2r_jax.data.graph_key import graph_key
+from n2r_jax.data.graph_rows import undirected
 from n2r_jax.data.labels import LabelProblem
 from n2r_jax.data.records import Record
 from n2r_jax.data.rows import Row
@@ -52,6 +57,8 @@ class FileReport:
     choices: int
     """Answers of every question, 0 if there are no questions."""
     errors: tuple[DataError, ...]
+    edges: float | None = None
+    """Of graphs: mean number of edges, one that goes both ways counted as one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +101,12 @@ def render(report: Report) -> str:
     """The report as plain text: a block for each file, shared texts, then one line a bad row."""
     blocks = [_render_file(file) for file in report.files]
     if len(report.files) > 1:
+        what = "text" if all(file.edges is None for file in report.files) else "graph"
         shared = [
-            f"{first} and {second} share {_count(both, 'text')}"
+            f"{first} and {second} share {_count(both, what)}"
             for (first, second), both in report.shared.items()
         ]
-        blocks.append("\n".join(shared) or "no texts are shared between files")
+        blocks.append("\n".join(shared) or f"no {what}s are shared between files")
     if report.errors:
         lines = [f"{_count(len(report.errors), 'error')}:", *map(str, report.errors)]
         blocks.append("\n".join(lines))
@@ -118,11 +126,19 @@ def _scan_path(path: str | os.PathLike[str], reading: Reading) -> list[_Scanned]
     """One file, or each split of an ERASER directory; unreadable ones become an error."""
     try:
         if not is_eraser(path):
-            return [_Scanned(os.fspath(path), *scan_rows(path))]
+            return _scan_file(os.fspath(path))
         splits = [scan_eraser_rows(path, split, reading) for split in splits_of(path)]
         return [_Scanned(os.fspath(file), rows, errors) for file, rows, errors in splits]
     except DataError as error:
         return [_Scanned(os.fspath(path), [], [error])]
+
+
+def _scan_file(path: str) -> list[_Scanned]:
+    """One file, or each of the splits that a NumPy file holds."""
+    splits = graph_arrays.splits_of(pathlib.Path(path)) if path.endswith(".npz") else []
+    if not splits:
+        return [_Scanned(path, *scan_rows(path))]
+    return [_Scanned(f"{path} ({split})", *scan_rows(path, split=split)) for split in splits]
 
 
 def _resolve(scanned: Sequence[_Scanned]) -> list[Scan]:
@@ -150,24 +166,35 @@ def _describe(scan: Scan, texts: Counter[bytes]) -> FileReport:
         pairs=sum(record.second > 0 for record in source),
         choices=len(source[0].choices) if len(source) else 0,
         errors=scan.errors,
+        edges=_mean_edges(source),
     )
+
+
+def _mean_edges(source: Iterable[Record]) -> float | None:
+    counts = [len(undirected(own.graph.edges)) for own in source if own.graph is not None]
+    return sum(counts) / len(counts) if counts else None
 
 
 def _text_key(record: Record) -> bytes:
     """A digest, so that the texts of many large files fit in memory at once."""
+    if record.graph is not None:
+        return graph_key(record.tokens, record.graph)
     text = "".join(itertools.chain(record.tokens, *record.choices))
     return hashlib.blake2b(text.lower().encode(), digest_size=16).digest()
 
 
 def _render_file(file: FileReport) -> str:
-    lines = [f"{file.file}: {_count(file.texts, 'text')}"]
+    what, unit = ("text", "token") if file.edges is None else ("graph", "node")
+    lines = [f"{file.file}: {_count(file.texts, what)}"]
     if file.texts:
         labels = (f"{name} {n} ({n / file.texts:.1%})" for name, n in file.labels.items())
         names = [*(f"{percent}%" for percent in PERCENTILES[:-1]), "max"]
         lengths = (f"{name} {n}" for name, n in zip(names, file.lengths, strict=True))
         lines.append("  labels      " + ", ".join(labels))
-        lines.append("  tokens      " + ", ".join(lengths))
-        gold = f", mean {file.gold_share:.1%} of their tokens" if file.marked else ""
+        lines.append(f"  {unit + 's':12}" + ", ".join(lengths))
+        if file.edges is not None:
+            lines.append(f"  edges       mean {file.edges:.1f}, each way counted once")
+        gold = f", mean {file.gold_share:.1%} of their {unit}s" if file.marked else ""
         lines.append(f"  rationales  {file.marked} ({file.marked / file.texts:.1%}){gold}")
         lines.append(f"  duplicates  {file.duplicates}")
     if file.pairs:

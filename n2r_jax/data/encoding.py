@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Int32, Int64, UInt8
 
 from n2r_jax.data.batch import Batch, Pieces
+from n2r_jax.data.encoded_graphs import EncodedGraphs
+from n2r_jax.data.padding import Chosen
 from n2r_jax.data.records import Record, Source
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.errors import UserError
@@ -30,7 +32,7 @@ class EncodedPieces:
 
     def batch(self, indices: Sequence[int] | np.ndarray, rows: int, length: int) -> Pieces:
         """The chosen texts padded to [rows, length]; missing rows have no piece."""
-        chosen = _Chosen(self.starts, indices, rows, length)
+        chosen = Chosen(self.starts, indices, rows, length)
         ids = chosen.padded(self.ids)
         segments = np.zeros_like(ids) if self.segments is None else chosen.padded(self.segments)
         arrays: Any = (ids, chosen.padded(self.words, -1), segments, chosen.lengths)
@@ -56,6 +58,8 @@ class EncodedTexts:
     are no pairs."""
     choices: int = 1
     """Rows of a question, which stand side by side: one for each answer (`multiple_choice`)."""
+    graphs: EncodedGraphs | None = None
+    """Edges and features of the texts, where these are graphs and their tokens nodes."""
 
     def __len__(self) -> int:
         """Number of texts: of the rows, where these are of questions."""
@@ -112,7 +116,7 @@ class EncodedTexts:
 
         `first_row` is the place of the first text in the global batch.
         """
-        chosen = _Chosen(self.starts, indices, rows, length)
+        chosen = Chosen(self.starts, indices, rows, length)
         arrays: Any = (
             chosen.padded(self.ids),
             chosen.lengths,
@@ -122,40 +126,13 @@ class EncodedTexts:
             chosen.padded(self.rationales),
             chosen.column(self.annotated, np.float32),
         )
-        if self.pieces is None:
-            return Batch(*arrays)
-        return Batch(*arrays, pieces=self.pieces.batch(indices, rows, length))
-
-
-class _Chosen:
-    """Some texts of flat arrays as the first of `rows` rows, without a Python loop over them."""
-
-    def __init__(
-        self, starts: np.ndarray, indices: Sequence[int] | np.ndarray, rows: int, length: int
-    ):
-        self.rows, self.indices = rows, np.asarray(indices, np.int64)
-        firsts = starts[self.indices]
-        sizes = starts[self.indices + 1] - firsts
-        if sizes.max(initial=0) > length:
-            raise ValueError(f"a text of {sizes.max()} does not fit in rows of {length}")
-        self.lengths = self._filled_up(sizes, np.int32)
-        self.weight = self._filled_up(np.ones(len(sizes)), np.float32)
-        places = np.arange(length)
-        self._inside, self._from = places < sizes[:, None], firsts[:, None] + places
-
-    def padded(self, flat: np.ndarray, blank: int = 0) -> Int32[np.ndarray, "rows length"]:
-        """The texts' parts of a flat array, `blank` behind each and in the other rows."""
-        found = np.take(flat, self._from, mode="clip")  # what is read beyond a text is not kept
-        return self._filled_up(np.where(self._inside, found, blank), np.int32, blank)
-
-    def column(self, values: np.ndarray, kind: type) -> np.ndarray:
-        """One value a text, 0 in the other rows."""
-        return self._filled_up(values[self.indices], kind)
-
-    def _filled_up(self, found: np.ndarray, kind: type, blank: int = 0) -> np.ndarray:
-        whole = np.full((self.rows, *found.shape[1:]), blank, kind)
-        whole[: len(found)] = found
-        return whole
+        batch = Batch(*arrays)
+        if self.pieces is not None:
+            batch = batch._replace(pieces=self.pieces.batch(indices, rows, length))
+        if self.graphs is not None:
+            graphs = self.graphs.batch(self.starts, indices, rows, length)
+            batch = batch._replace(graphs=graphs)
+        return batch
 
 
 def encode_texts(

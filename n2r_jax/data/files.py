@@ -8,7 +8,7 @@ of `text`). Other fields are ignored.
 A pair has its other text as `second` or `second_tokens`, or `segments` beside `tokens` of both: 0
 for each of the first text's tokens, 1 for the second's. Its rationale is of the first text's tokens
 or of all. A question has `choices`, a list of answers, and as label the right one's number or
-letter; its rationale is of the question's tokens.
+letter; its rationale is of the question's tokens. A graph has nodes and edges (`graph_rows`).
 """
 
 from __future__ import annotations
@@ -48,14 +48,18 @@ class Scan:
 
 
 def read_file(
-    path: str | os.PathLike[str], *, label_names: Sequence[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    label_names: Sequence[str] | None = None,
+    split: str | None = None,
 ) -> MemorySource:
-    """Read a file whose ending tells its format.
+    """Read a file whose ending tells its format; of several splits in it the one asked for.
 
     Without `label_names`, names are the sorted string labels, or "0".."K-1" for integers. Give a
     dev or test file the label_names of its training file. Raises DataError or BadRows.
     """
-    return scan_file(path, label_names=label_names).usable()
+    rows, errors = scan_rows(path, label_names, split)
+    return resolve_labels(path, rows, errors, label_names).usable()
 
 
 def scan_file(path: str | os.PathLike[str], *, label_names: Sequence[str] | None = None) -> Scan:
@@ -65,14 +69,16 @@ def scan_file(path: str | os.PathLike[str], *, label_names: Sequence[str] | None
 
 
 def scan_rows(
-    path: str | os.PathLike[str], label_names: Sequence[str] | None = None
+    path: str | os.PathLike[str],
+    label_names: Sequence[str] | None = None,
+    split: str | None = None,
 ) -> tuple[list[Row], list[DataError]]:
     """Good rows of a file, their labels still as written, and the errors of the others."""
     path = Path(path)
     ending = file_ending(path)
     stem = path.name[: -len(ending)]
     rows, errors = collect_rows(
-        path, lambda fields, line: parse_row(fields, line, default_id=f"{stem}-{line}")
+        path, lambda fields, line: parse_row(fields, line, default_id=f"{stem}-{line}"), split
     )
     if ending.startswith((".csv", ".tsv")):
         rows = _number_labels(rows, label_names or ())
@@ -80,13 +86,13 @@ def scan_rows(
 
 
 def collect_rows(
-    path: Path, parse: Callable[[dict[str, Any], int], Row]
+    path: Path, parse: Callable[[dict[str, Any], int], Row], split: str | None = None
 ) -> tuple[list[Row], list[DataError]]:
-    """Apply `parse` to every raw row of a file; also refuses an id that comes twice."""
+    """Apply `parse` to every raw row of a file (or of a split in it); refuses an id again."""
     rows: list[Row] = []
     errors: list[DataError] = []
     lines: dict[str, int] = {}
-    for line, fields in read_raw(path):
+    for line, fields in read_raw(path, split):
         try:
             if isinstance(fields, RowProblem):
                 raise fields
@@ -111,7 +117,7 @@ def resolve_labels(
     if not rows and not errors:
         mend = "check that this is the right file"
         errors.append(DataError("no rows", file=path, mend=mend))
-    rows = _same_choices(path, rows, errors)
+    rows = _same_kind(path, _same_choices(path, rows, errors), errors)
     if label_names is None:
         try:
             label_names = names_of(rows)
@@ -127,7 +133,7 @@ def resolve_labels(
         try:
             label = label_index(row.label, label_names)
             fields = (row.id, row.tokens, label, row.rationale, row.second, row.choices)
-            records.append(Record(*fields))
+            records.append(Record(*fields, row.graph))
         except LabelProblem as bad:
             errors.append(DataError(bad.problem, file=path, line=row.line, mend=bad.mend))
     errors.sort(key=lambda error: error.line or 0)
@@ -159,6 +165,22 @@ def _same_choices(
             continue
         problem = f"{count or 'no'} choices, line {rows[0].line} has {first or 'none'}"
         mend = "give every question of a file as many"
+        errors.append(DataError(problem, file=path, line=row.line, mend=mend))
+    return same
+
+
+def _same_kind(
+    path: str | os.PathLike[str], rows: Sequence[Row], errors: list[DataError]
+) -> list[Row]:
+    """Texts where the first row is a text, graphs where it is one; an error for each other row."""
+    kinds = ["a text" if row.graph is None else "a graph" for row in rows]
+    same = []
+    for kind, row in zip(kinds, rows, strict=True):
+        if kind == kinds[0]:
+            same.append(row)
+            continue
+        problem = f"{kind}, line {rows[0].line} is {kinds[0]}"
+        mend = "put texts and graphs into files of their own"
         errors.append(DataError(problem, file=path, line=row.line, mend=mend))
     return same
 

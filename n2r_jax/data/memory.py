@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from n2r_jax.data.records import Record
 
@@ -42,8 +43,10 @@ def fingerprint(label_names: Sequence[str], records: Iterable[Record]) -> str:
     """A hex digest of label names and records in their order."""
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
     for record in records:
-        row = [record.id, record.tokens, record.label, record.rationale]
+        row: list[Any] = [record.id, record.tokens, record.label, record.rationale]
         if record.second or record.choices:
             row += [record.second, record.choices]
+        if record.graph is not None:
+            row.append({"edges": record.graph.edges, "features": record.graph.features})
         digest.update(b"\n" + json.dumps(row, separators=(",", ":")).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Bytes of a JSONL, CSV, TSV or Parquet file to raw rows, each with its line."""
+"""Bytes of a JSONL, CSV, TSV, Parquet or NumPy file to raw rows, each with its line."""
 
 from __future__ import annotations
 
@@ -12,23 +12,38 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from n2r_jax.data.rows import MARKS, PARTS, RowProblem
+from n2r_jax.data import graph_arrays, graph_rows
+from n2r_jax.data.problems import RowProblem
+from n2r_jax.data.rows import MARKS, PARTS
 from n2r_jax.errors import DataError
 
-FIELDS = ("id", "tokens", "text", "label", *MARKS, *itertools.chain(*PARTS.values()))
-AS_JSON = (*MARKS, "segments", "choices")
+FIELDS = (
+    *("id", "tokens", "text", "label"),
+    *MARKS,
+    *itertools.chain(*PARTS.values()),
+    *graph_rows.FIELDS,
+)
+AS_JSON = (*MARKS, "segments", "choices", *graph_rows.FIELDS)
 """Fields that are written as JSON in a cell of a CSV file."""
-ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
+PICKLES = (".pkl", ".pickle", ".pt", ".pth")
+UNITS = {"tokens", "text", "nodes", "num_nodes"}
+"""Columns of which a table has one at least."""
 
 RawRow = tuple[int, dict[str, Any] | RowProblem]
 """A line (from 1; in Parquet the row) and its fields, or what keeps them from being read."""
 
 
-def read_raw(path: Path) -> Iterator[RawRow]:
-    """Raw rows of a file of any known ending; DataError where the file itself is unreadable."""
+def read_raw(path: Path, split: str | None = None) -> Iterator[RawRow]:
+    """Raw rows of a file of any known ending; DataError where the file itself is unreadable.
+
+    split: of NumPy files, which may hold all splits: the rows of this one alone.
+    """
     ending = file_ending(path)
     with file_errors(path):
-        if ending == ".parquet":
+        if ending == ".npz":
+            yield from graph_arrays.read_rows(path, split)
+        elif ending == ".parquet":
             yield from _read_parquet(path)
         elif ending.startswith(".jsonl"):
             yield from _read_jsonl(path)
@@ -58,6 +73,12 @@ def file_ending(path: Path) -> str:
             "this is a directory, not a file",
             file=path,
             mend="name one of its files, or an ERASER directory (train.jsonl and docs/)",
+        )
+    if path.suffix.lower() in PICKLES:
+        raise DataError(
+            "a pickle, which may run any code when it is opened, is never read",
+            file=path,
+            mend="write its arrays as .npz (docs/graphs.md), or JSONL",
         )
     for ending in ENDINGS:
         if path.name.lower().endswith(ending):
@@ -128,7 +149,7 @@ def _check_columns(columns: list[str], path: Path) -> None:
     if len(set(columns)) < len(columns):
         mend = "rename or remove one of them"
         raise DataError("two columns of one name", file=path, mend=mend)
-    if "label" not in columns or not {"tokens", "text"} & set(columns):
+    if "label" not in columns or not UNITS & set(columns):
         raise DataError(
             f"the columns are {', '.join(map(repr, columns))}",
             file=path,

@@ -5,12 +5,28 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol, runtime_checkable
 
+Edge = tuple[int, int]
+"""Numbers of two nodes: a message goes from the first to the second."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Graph:
+    """What makes the units of a record nodes of a graph."""
+
+    edges: tuple[Edge, ...]
+    """In order, none twice; one that goes both ways is two."""
+    features: tuple[tuple[float, ...], ...] = ()
+    """As many numbers for every node, or none at all."""
+    numbers: tuple[int, ...] = ()
+    """What number each node has in its file, where they were put into another order."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled text, a pair of texts, or a question with answers to choose from.
+    """One labelled text, a pair of texts, a question with answers to choose from, or a graph.
 
-    `tokens` are the units a rationale selects from, never empty; of a pair those of both texts.
+    `tokens` are the units a rationale selects from, never empty; of a pair those of both texts, of
+    a graph the types of its nodes.
     `label` is an index into the source's `label_names`, of a question the right answer's place.
     `rationale` holds 0 or 1 for every token, or is None where no human marked this text (which is
     not the same as a text of which nothing was marked: all zeros).
@@ -24,6 +40,8 @@ class Record:
     """Where the second text of a pair begins among the tokens; 0: there is none."""
     choices: tuple[tuple[str, ...], ...] = ()
     """The tokens of each answer to choose from, if it is a question; they are in no rationale."""
+    graph: Graph | None = None
+    """Edges and features, if it is a graph."""
 
 
 @runtime_checkable

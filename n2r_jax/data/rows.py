@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from n2r_jax.data.graph_rows import is_graph, parse_graph
+from n2r_jax.data.problems import RowProblem
+from n2r_jax.data.records import Graph
 from n2r_jax.data.tokenize import tokenize
 
 Offsets = Sequence[tuple[int, int]]
@@ -20,26 +23,24 @@ PARTS = {
 """How a row may say that it is no single text, and the fields for it."""
 
 
-class RowProblem(ValueError):
-    """What is wrong with a row, and its mend; the reader adds file and line."""
-
-    def __init__(self, problem: str, mend: str):
-        self.problem, self.mend = problem, mend
-        super().__init__(f"{problem}; {mend}")
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parts:
-    """The texts of a row."""
+    """The texts of a row, or its graph."""
 
     tokens: tuple[str, ...]
-    """Of both texts, where there are two."""
+    """Of both texts, where there are two; of a graph the nodes' types."""
     offsets: Offsets | None = None
     """Places of the first text's tokens, where it was cut from a string."""
     second: int = 0
     """Where the second text's tokens begin; 0: there is none."""
     second_offsets: Offsets | None = None
     choices: tuple[tuple[str, ...], ...] = ()
+    graph: Graph | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a rationale selects, for people."""
+        return "token" if self.graph is None else "node"
 
     @property
     def first(self) -> int:
@@ -58,6 +59,7 @@ class Row:
     rationale: tuple[int, ...] | None
     second: int = 0
     choices: tuple[tuple[str, ...], ...] = ()
+    graph: Graph | None = None
 
 
 def parse_row(fields: Mapping[str, Any], line: int, default_id: str) -> Row:
@@ -74,6 +76,7 @@ def parse_row(fields: Mapping[str, Any], line: int, default_id: str) -> Row:
         rationale=_parse_marks(fields, parts),
         second=parts.second,
         choices=parts.choices,
+        graph=parts.graph,
     )
     refuse_broken_text(row.id, row.label, *row.tokens, *itertools.chain(*row.choices))
     return row
@@ -124,10 +127,14 @@ def _parse_span(span: object) -> tuple[int, int]:
 
 
 def parse_parts(fields: Mapping[str, Any]) -> Parts:
-    """The text, its second one (`second`, `second_tokens` or by `segments`), or its `choices`.
+    """The text, its second one (`second`, `second_tokens` or by `segments`), its `choices`; or the
+    graph.
 
     Raises RowProblem.
     """
+    if is_graph(fields):
+        nodes, graph = parse_graph(fields)
+        return Parts(nodes, graph=graph)
     tokens, offsets = _parse_text(fields, "tokens", "text")
     kinds = [kind for kind in PARTS if any(fields.get(name) is not None for name in PARTS[kind])]
     if len(kinds) > 1:
@@ -224,22 +231,22 @@ def _parse_marks(fields: Mapping[str, Any], parts: Parts) -> tuple[int, ...] | N
     if given[0] == "rationale":
         if parts.second and isinstance(marks, list | tuple) and len(marks) == parts.first:
             return _parse_flags(marks, parts.first, "rationale") + unmarked
-        return _parse_flags(marks, length, "rationale")
+        return _parse_flags(marks, length, "rationale", parts.unit)
     if given[0] == "spans":
-        return mask_of_spans(marks, length)
+        return mask_of_spans(marks, length, f"{parts.unit}s")
     if parts.offsets is None:
         raise RowProblem("char_spans without text", "give 'text' alone, or 'spans' in tokens")
     characters = mask_of_spans(marks, len(fields["text"]), "characters")
     return tuple(int(any(characters[start:end])) for start, end in parts.offsets) + unmarked
 
 
-def _parse_flags(flags: object, length: int, name: str) -> tuple[int, ...]:
+def _parse_flags(flags: object, length: int, name: str, unit: str = "token") -> tuple[int, ...]:
     if not isinstance(flags, list | tuple):
-        raise RowProblem(f"{name} is not a list", "write 0 or 1 for every token, or null")
+        raise RowProblem(f"{name} is not a list", f"write 0 or 1 for every {unit}, or null")
     if len(flags) != length:
         raise RowProblem(
-            f"{name} has {len(flags)} flags for {length} tokens",
-            "write one flag for every token",
+            f"{name} has {len(flags)} flags for {length} {unit}s",
+            f"write one flag for every {unit}",
         )
     return _as_flags(flags, name)
 

@@ -36,6 +36,19 @@ def _open_file(data: Any, split: str, labels: Sequence[str] | None) -> Source:
     return read_file(_asked(data, split, split), label_names=labels)
 
 
+def _open_graphs(data: Any, split: str, labels: Sequence[str] | None) -> Source:
+    """A file of one split, or the one of all splits that `train` names."""
+    import pathlib
+
+    from n2r_jax.data.files import read_file
+    from n2r_jax.data.graph_arrays import splits_of
+
+    path = data[split] or _asked(data, "train", split)
+    if not data[split] and split not in splits_of(pathlib.Path(path)):
+        raise UserError(f"{path} holds no {split} split; name one by --config.data.{split}=FILE")
+    return read_file(path, label_names=labels, split=split)
+
+
 def _open_eraser(data: Any, split: str, labels: Sequence[str] | None) -> Source:
     from n2r_jax.data.eraser import read_eraser
 
@@ -96,6 +109,7 @@ def _open_hotel(data: Any, split: str, labels: Sequence[str] | None) -> Source:
 
 OPENERS: dict[str, Callable[[Any, str, Sequence[str] | None], Source]] = {
     "files": _open_file,
+    "graphs": _open_graphs,
     "eraser": _open_eraser,
     "beer": _open_beer,
     "hotel": _open_hotel,

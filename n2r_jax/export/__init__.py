@@ -1,6 +1,6 @@
-"""A run's predictions and rationales in the formats of others. A new one is a file and a line here.
+"""A run's predictions and rationales in the formats of others.
 
-Graph (PyG) and image (Quantus) formats hold node masks and pixels: texts have neither.
+A new one is a file and a line here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Format:
     """Whether rows hold the predictor's classes of whole and ablated texts."""
     need_labels: bool = False
     """Whether every row has to have its true label."""
+    of: tuple[str, ...] = ("texts",)
+    """What it can hold: 'texts', 'graphs'."""
 
 
 def _eraser() -> Write:
@@ -56,6 +58,19 @@ def _labelstudio() -> Write:
     return write
 
 
+def _pyg() -> Write:
+    from n2r_jax.export.pyg import write
+
+    return write
+
+
+def _quantus() -> Write:
+    from n2r_jax.export.quantus import write
+
+    return write
+
+
+_BOTH = ("texts", "graphs")
 _FOR_SCORER: Any = {"faithful": True, "need_labels": True}
 FORMATS: dict[str, Format] = {
     "eraser": Format("predictions for ERASER's scorer, with the gold", _eraser, **_FOR_SCORER),
@@ -63,4 +78,6 @@ FORMATS: dict[str, Format] = {
     "hatexplain": Format("HateXplain's dataset.json, the run as annotator", _hatexplain),
     "iob2": Format("a tag a token, as taggers and seqeval read them", _iob2),
     "labelstudio": Format("tasks with pre-annotations for Label Studio", _labelstudio),
+    "pyg": Format("node and edge masks for PyTorch Geometric (.npz)", _pyg, of=("graphs",)),
+    "quantus": Format("inputs, scores and gold for Quantus (.npz)", _quantus, of=_BOTH),
 }

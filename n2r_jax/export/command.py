@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from n2r_jax.errors import UserError
 from n2r_jax.export import FORMATS
 from n2r_jax.export.predicted import predicted_rows
 from n2r_jax.export.rows import data_path, eraser_directory, read_rows
@@ -42,7 +43,10 @@ def export(
     name: one of FORMATS. shares: of ERASER, rationales of the best-scored 0.01, ... of the tokens.
     Raises UserError, DataError or BadRows; then nothing is written.
     """
-    form = FORMATS[name]
+    form, reads = FORMATS[name], trained.inputs.reads
+    if reads not in form.of:
+        fit = ", ".join(own for own in FORMATS if reads in FORMATS[own].of)
+        raise UserError(f"{name} holds {' or '.join(form.of)}, the run is of {reads}; take {fit}")
     place = data_path(data, split, trained.config)
     given = read_rows(place, split, trained.labels, trained.config, need_labels=form.need_labels)
     rows = Counted(predicted_rows(trained, given, faithful=form.faithful, shares=shares))

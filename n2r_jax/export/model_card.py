@@ -29,7 +29,7 @@ def model_card(trained: TrainedRun, scores: Scores) -> str:
     parts = (
         _header(trained),
         _what_it_is(trained),
-        _how_to_load(),
+        _how_to_load(_is_of_graphs(trained)),
         _scores(scores),
         _intended_use(trained),
         _training(trained),
@@ -38,42 +38,62 @@ def model_card(trained: TrainedRun, scores: Scores) -> str:
 
 
 def _header(trained: TrainedRun) -> str:
-    encoder = getattr(trained.inputs, "encoder", {}).get("model_type", "gru")
+    encoder = getattr(trained.inputs, "encoder", {}).get("model_type", trained.config.model.name)
     tags = ("rationale-extraction", "interpretability", trained.config.method, encoder)
-    lines = ["library_name: n2r_jax", "pipeline_tag: text-classification", "tags:"]
+    task = "graph-ml" if _is_of_graphs(trained) else "text-classification"
+    lines = ["library_name: n2r_jax", f"pipeline_tag: {task}", "tags:"]
     return "\n".join(["---", *lines, *(f"- {json.dumps(tag)}" for tag in tags), "---"])
 
 
 def _what_it_is(trained: TrainedRun) -> str:
     labels = ", ".join(f"`{label}`" for label in trained.labels)
+    (what, unit), count = _words(trained), len(trained.labels)
     return f"""
-# A text classifier that shows its reasons ({trained.config.method})
+# A {what} classifier that shows its reasons ({trained.config.method})
 
-It gives a text one of {len(trained.labels)} labels ({labels}) and the words that are its reasons.
+It gives a {what} one of {count} labels ({labels}) and the {unit}s that are its reasons.
 {_meaning(trained)}
 """
 
 
+def _is_of_graphs(trained: TrainedRun) -> bool:
+    return trained.inputs.reads == "graphs"
+
+
+def _words(trained: TrainedRun) -> tuple[str, str]:
+    """What a record is called, and a unit of it."""
+    return ("graph", "node") if _is_of_graphs(trained) else ("text", "word")
+
+
 def _meaning(trained: TrainedRun) -> str:
+    what, unit = _words(trained)
     if trained.method.predicts_from_all:
         return (
-            "The label is predicted from the whole text; the words explain that prediction, which "
-            "is something to be measured (comprehensiveness, sufficiency), not a guarantee."
+            f"The label is predicted from the whole {what}; the {unit}s explain that prediction, "
+            "which is something to be measured (comprehensiveness, sufficiency), not a guarantee."
         )
     return (
-        "The label is predicted from these words alone: no other word of the text had a say in it."
+        f"The label is predicted from these {unit}s alone: no other {unit} of the {what} had a say "
+        "in it."
     )
 
 
-def _how_to_load() -> str:
-    return """## How to use it
+def _how_to_load(of_graphs: bool) -> str:
+    given = '"The room was spotless but noisy."'
+    shown = "[found.tokens[a:b] for a, b in found.spans]"
+    served = "`n2r serve --run PATH` for a page and a JSON endpoint"
+    other = f'`n2r explain --run PATH --text "..."`, or {served}'
+    if of_graphs:
+        given, shown = '{"nodes": ["C", "O"], "edges": [[0, 1]]}', "found.mask"
+        other = "`n2r explain --run PATH --in graphs.jsonl --out explained.jsonl`"
+    return f"""## How to use it
 
     import n2r_jax
     model = n2r_jax.load("PATH OF THIS FOLDER")
-    for found in model.explain(["The room was spotless but noisy."]):
-        print(found.label, found.probabilities, [found.tokens[a:b] for a, b in found.spans])
+    for found in model.explain([{given}]):
+        print(found.label, found.probabilities, {shown})
 
-or `n2r explain --run PATH --text "..."`, or `n2r serve --run PATH` for a page and a JSON endpoint.
+or {other}.
 Nothing in this folder is a pickle; every file of the model is checked against its checksum.
 """
 
@@ -134,23 +154,26 @@ def _percent(value: float | None) -> str:
 
 
 def _intended_use(trained: TrainedRun) -> str:
-    unit = "pieces" if trained.config.model.name == "transformer" else "words"
-    limit = f"{trained.config.data.max_length} {unit}"
-    refuses = trained.config.data.too_long == "error"
+    what, unit = _words(trained)
+    units = "pieces" if trained.config.model.name == "transformer" else f"{unit}s"
+    limit = f"{trained.config.data.max_length} {units}"
+    refuses = trained.config.data.too_long == "error" or _is_of_graphs(trained)
     reads = (
-        f"reads texts of up to {limit} and refuses longer ones"
+        f"reads {what}s of up to {limit} and refuses longer ones"
         if refuses
         else (f"reads the first {limit} of a text; what lies behind is never a reason")
     )
+    graphs, texts = "graphs from elsewhere", "other kinds of text or other languages"
+    others = graphs if _is_of_graphs(trained) else texts
     return f"""## Intended use and limits
 
-For texts like those it was trained on, where a person looks at label and reasons together. It has
-not been tested for decisions about people, nor on other kinds of text or other languages.
+For {what}s like those it was trained on, where a person looks at label and reasons together. It has
+not been tested for decisions about people, nor on {others}.
 
 - The reasons tell what this model used, not what is true, nor why a person would decide so.
 - A probability is the model's own and not calibrated.
 - It {reads}.
-- Scores of rationales are agreement with human marks on one set of texts.
+- Scores of rationales are agreement with human marks on one set of {what}s.
 """
 
 

@@ -15,7 +15,7 @@ from n2r_jax.data.eraser import documents_in_order, is_eraser, read_eraser
 from n2r_jax.data.files import INTEGER
 from n2r_jax.data.labels import LabelProblem, label_index
 from n2r_jax.data.raw import file_ending, read_raw
-from n2r_jax.data.records import Record
+from n2r_jax.data.records import Graph, Record
 from n2r_jax.data.rows import RowProblem, parse_row
 from n2r_jax.data.sources import open_split, reading_of
 from n2r_jax.errors import BadRows, DataError
@@ -40,10 +40,13 @@ class InputRow:
     """Where the second text of a pair begins among the tokens; 0: there is none."""
     choices: tuple[tuple[str, ...], ...] = ()
     """The answers to choose from, if it is a question."""
+    graph: Graph | None = None
+    """Edges and features, if it is a graph; its tokens are the types of its nodes."""
 
     def record(self) -> Record:
         """As it is encoded: its label does not matter."""
-        return Record(self.id, self.tokens, 0, second=self.second, choices=self.choices)
+        parts = {"second": self.second, "choices": self.choices, "graph": self.graph}
+        return Record(self.id, self.tokens, 0, **parts)
 
 
 def data_path(data: str | None, split: str, config: Any) -> pathlib.Path | None:
@@ -77,7 +80,7 @@ def read_rows(
         return _configured(config, split, labels)
     if eraser_directory(path):
         return _eraser(path, split, labels, config)
-    return _file(path, labels, need_labels)
+    return _file(path, _own_name(split), labels, need_labels)
 
 
 def _own_name(split: str) -> str:
@@ -108,15 +111,18 @@ def _eraser(
 
 def _of_record(record: Record, labels: Sequence[str]) -> InputRow:
     row = InputRow(record.id, record.tokens, labels[record.label], record.rationale)
-    return dataclasses.replace(row, second=record.second, choices=record.choices)
+    parts = {"second": record.second, "choices": record.choices, "graph": record.graph}
+    return dataclasses.replace(row, **parts)
 
 
-def _file(path: pathlib.Path, labels: Sequence[str], need_labels: bool) -> Iterator[InputRow]:
+def _file(
+    path: pathlib.Path, split: str, labels: Sequence[str], need_labels: bool
+) -> Iterator[InputRow]:
     errors: list[DataError] = []
     lines: dict[str, int] = {}
     typed = not file_ending(path).startswith((".csv", ".tsv"))
     stem = path.name.removesuffix(file_ending(path))
-    for line, fields in read_raw(path):
+    for line, fields in read_raw(path, split):
         try:
             if isinstance(fields, RowProblem):
                 raise fields
@@ -154,7 +160,8 @@ def _parse(
         labels[label_index(label, labels)] if given else None,
         row.rationale,
         # Of a pair's tokens only some are of the text.
-        fields["text"] if fields.get("tokens") is None and not row.second else None,
+        fields.get("text") if fields.get("tokens") is None and not row.second else None,
         second=row.second,
         choices=row.choices,
+        graph=row.graph,
     )

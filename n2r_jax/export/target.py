@@ -7,9 +7,11 @@ import dataclasses
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
+
+import numpy as np
 
 from n2r_jax.errors import DataError, UserError
 from n2r_jax.export.predicted import Predicted
@@ -59,18 +61,34 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise UserError(f"{path} exists already; name another --out, or add --overwrite")
 
 
+def write_arrays(target: Target, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as the target's only file, an .npz without any pickle."""
+    refuse_existing(target.path, target.overwrite)
+    with _in_one_step(target.path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
 @contextlib.contextmanager
 def new_file(path: Path) -> Generator[TextIO, None, None]:
     """A file to write text to, which comes to its place when all went well.
 
     Raises DataError where it cannot be written.
     """
+    with (
+        _in_one_step(path) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        yield file
+
+
+@contextlib.contextmanager
+def _in_one_step(path: Path) -> Generator[Path, None, None]:
+    """A file aside, which comes to its place when all went well."""
     partial = path.with_name(path.name + ".partial")
     try:
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                yield file
+            yield partial
             partial.replace(path)
     finally:
         with contextlib.suppress(OSError):

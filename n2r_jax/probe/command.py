@@ -19,11 +19,13 @@ from n2r_jax.probe.padding import padding_invariance
 
 Found = Mapping[str, Any]
 DEFINITIONS = {
-    "exclusion": "unselected tokens are replaced by others of the set, `draws` times, behind the "
-    "same masks; changes are of probabilities, and the control replaces the selected tokens",
+    "exclusion": "unselected tokens are replaced by others of the set (of graphs: types, features "
+    "and edges of unselected nodes), `draws` times, behind the same masks; changes are of "
+    "probabilities, and the control replaces the selected tokens",
     "padding": "texts padded to about their size, against all padded to the maximum length",
-    "mask_only": "logistic regression on the length, and on the mask's counts and places, "
-    "out-of-fold; information: entropy of the label - cross-entropy, bits, at least 0",
+    "mask_only": "logistic regression on the length, and on the mask's counts and places "
+    "(of graphs: counts), out-of-fold; information: entropy of the label - cross-entropy, bits, at "
+    "least 0",
     "norm": "||Enc(Z)|| behind the run's own masks, a number a text; `random`: mean over texts "
     "behind random masks of a share of the tokens",
     "gold_share": "the gold rationale alone, a share 1 - p of its tokens exchanged for random "

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.evaluate import Evaluation
 from n2r_jax.faithful import MaskedRun
+from n2r_jax.probe.rewired import rewired
 
 DRAWS = 3
 
@@ -55,11 +56,13 @@ def replaced(
 ) -> EncodedTexts:
     """Return the texts with all tokens outside `keep` replaced by others that occur in them.
 
-    Where a model reads pieces, each piece of such a token is replaced; special ones stay.
+    Where a model reads pieces, each piece of such a token is replaced; special ones stay. Of a
+    graph all that is outside is another: types, features, edges.
     """
     if texts.pieces is None:
         ids = _replaced(texts.ids, keep[_rows_and_places(texts.starts)], texts.ids, rng)
-        return dataclasses.replace(texts, ids=ids)
+        graphs = texts.graphs and rewired(texts, texts.graphs, keep, rng)
+        return dataclasses.replace(texts, ids=ids, graphs=graphs)
     pieces = texts.pieces
     special = pieces.words < 0
     rows, _ = _rows_and_places(pieces.starts)

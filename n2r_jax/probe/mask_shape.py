@@ -27,11 +27,13 @@ def mask_only(evaluation: Evaluation, *, seed: int = 0) -> dict[str, Any]:
     For each: `majority` (share of the most frequent label), `length` (a classifier that sees how
     long the text is) and `mask` (which sees its mask, too), each with accuracy, its interval and
     `information` in bits; or the reason why there is nothing to say. The rows of a question are
-    asked whether they are the right, or the predicted, answer.
+    asked whether they are the right, or the predicted, answer. Nodes of a graph have no places: of
+    its mask the count alone is read.
     """
     texts, outputs = evaluation.texts, evaluation.outputs
     length = np.log1p(texts.lengths.astype(np.float64))[:, None]
-    whole = np.concatenate([length, mask_features(outputs.mask, texts.lengths)], axis=1)
+    of_mask = mask_features if texts.graphs is None else mask_counts
+    whole = np.concatenate([length, of_mask(outputs.mask, texts.lengths)], axis=1)
     predicted = outputs.probabilities.argmax(-1)
     targets = {"label": np.asarray(texts.labels), "prediction": predicted}
     if texts.choices > 1:
@@ -98,6 +100,14 @@ def mask_features(
     """
     rows = [_features(own[:length].astype(bool)) for own, length in zip(mask, lengths, strict=True)]
     return np.array(rows, np.float64)
+
+
+def mask_counts(
+    mask: Shaped[np.ndarray, "n t"], lengths: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 2"]:
+    """Return how many units are selected, and which share."""
+    selected = mask.sum(1).astype(np.float64)
+    return np.stack([selected, selected / np.maximum(lengths, 1)], axis=1)
 
 
 def _features(mask: Shaped[np.ndarray, " t"]) -> Float[np.ndarray, " f"]:

@@ -77,6 +77,7 @@ def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
         more=[*overlap[1:], other_table(scores)],
         settings=_settings(evaluations),
         data={"labels": labels, "runs": runs, "examples": found},
+        graphs=first.texts.graphs is not None,
     )
     return render(content)
 

@@ -1,6 +1,6 @@
-"""Texts with what runs selected of them, as plain values that a page draws from.
+"""Texts or graphs with what runs selected of them, as plain values that a page draws from.
 
-Only this file and `drawText` of the page's script know that an example is a text.
+Only this file and `drawText` and `drawGraph` of the page's script know what an example is.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from n2r_jax.data.graph_rows import undirected
 from n2r_jax.data.multiple_choice import rows_of
 from n2r_jax.data.records import Record
 from n2r_jax.evaluate import Evaluation
 from n2r_jax.explain import runs
 from n2r_jax.metrics.overlap import OverlapCounts, prf
+from n2r_jax.report.layout import layout
 
 Spans = list[int]
 """Runs of marked tokens, one after the other: start, end, start, end, ..."""
@@ -26,10 +28,11 @@ def examples(evaluations: Sequence[Evaluation], limit: int) -> list[dict[str, An
 
     Keys of a text: id, tokens (one string where blanks part them), label (an index), gold (spans;
     absent where no human marked it), second (of a pair: its second text's first token), choices (a
-    question's answers), unread (tokens at its end that no run read) and runs: label, probability,
-    mask (spans; of a question for the answer that is predicted), answer (spans of that answer),
-    f1 (absent where it is not defined) and unread (spans of tokens that it did not read, absent
-    where it read all).
+    question's answers), edges and places (of a graph: its edges' ends, and where each node is
+    drawn, x and y from 0 to 1000, one after the other), unread (tokens at its end that no run read)
+    and runs: label, probability, mask (spans; of a question for the answer that is predicted),
+    answer (spans of that answer), f1 (absent where it is not defined) and unread (spans of tokens
+    that it did not read, absent where it read all).
     """
     source = evaluations[0].source
     f1s = [input_f1(evaluation) for evaluation in evaluations]
@@ -66,6 +69,11 @@ def _text(record: Record, end: int) -> dict[str, Any]:
         text["second"] = record.second
     if record.choices:
         text["choices"] = [_joined(choice) for choice in record.choices]
+    if record.graph is not None:
+        edges = undirected(record.graph.edges)
+        places = (1000 * layout(len(record.tokens), edges)).round().astype(int)
+        text |= {"edges": [n for edge in edges for n in edge], "places": places.ravel().tolist()}
+        return text
     if len(record.tokens) > end:
         text["unread"] = len(record.tokens) - end
     return text

@@ -42,6 +42,8 @@ class Content(NamedTuple):
     """labels, runs (names) and examples: what the script draws."""
     more: Sequence[Table] = ()
     """Scores that are opened by those who want them."""
+    graphs: bool = False
+    """Whether the examples are graphs and not texts."""
 
 
 def render(content: Content) -> str:
@@ -62,6 +64,7 @@ def render(content: Content) -> str:
     return environment.get_template("report.html").render(
         content._asdict()
         | {
+            "units": "Graphs" if content.graphs else "Texts",
             "data": Markup(json_for_script(content.data)),
             "script": Markup(script),
             "style": Markup(style),

@@ -24,8 +24,13 @@ def serve_command(run: str, *, host: str, port: int, which: Which) -> int:
     from n2r_jax.serve.model import ServedRun
 
     # Whoever types a text cannot change the run's config: what is too long is cut, and told.
-    changes = {"data.too_long": "truncate"}
-    started, served = time.monotonic(), ServedRun(TrainedRun(run, which, changes))
+    started, trained = time.monotonic(), TrainedRun(run, which, {"data.too_long": "truncate"})
+    if trained.inputs.reads != "texts":
+        raise UserError(
+            f"n2r serve is for texts, this run is of {trained.inputs.reads}; explain them by "
+            "n2r explain --in FILE, or look at them by n2r report"
+        )
+    served = ServedRun(trained)
     print("compiling ...", flush=True)
     count = served.warm_up()
     gc.collect()

@@ -102,10 +102,9 @@ def shard_several(batches: Sequence[Batch], devices: int) -> Batch:
 
     They are padded to the longest of them: padding never changes a result.
     """
-    longest = max(batch.tokens.shape[1] for batch in batches)
 
     def split(*columns: np.ndarray) -> np.ndarray:
-        together = np.stack([_padded(np.asarray(column), longest) for column in columns])
+        together = np.stack(_padded([np.asarray(column) for column in columns]))
         runs, rows = together.shape[:2]
         parts = together.reshape(runs, devices, rows // devices, *together.shape[2:])
         return parts.swapaxes(0, 1)
@@ -113,8 +112,10 @@ def shard_several(batches: Sequence[Batch], devices: int) -> Batch:
     return jax.tree.map(split, *batches)
 
 
-def _padded(column: np.ndarray, length: int) -> np.ndarray:
-    """Tokens and rationales [b, t] up to another length; other columns as they are."""
-    if column.ndim == 1:
-        return column
-    return np.pad(column, ((0, 0), (0, length - column.shape[1])))
+def _padded(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Columns of one value a row as they are, others [b, t, ...] up to the longest of them."""
+    if columns[0].ndim == 1:
+        return list(columns)
+    longest = max(column.shape[1] for column in columns)
+    behind = [(0, 0)] * (columns[0].ndim - 2)
+    return [np.pad(own, ((0, 0), (0, longest - own.shape[1]), *behind)) for own in columns]

@@ -20,7 +20,7 @@ from absl.testing import flagsaver
 import n2r_jax.methods
 from n2r_jax import cli, main, runtime
 from n2r_jax.data.reviews import Reviews
-from tests import tiny
+from tests import graphs, tiny
 from tests.docs.pages import blocks, unfenced
 from tests.models import tiny_encoder
 from tests.score.eraser_files import annotation, evidence, write_directory
@@ -116,6 +116,7 @@ def write_files(folder):
     (folder / "configs").symlink_to(tiny.ROOT / "configs")
     for split, size in (("train", 24), ("dev", 16), ("test", 16)):
         tiny.write_rows(folder / f"{split}.jsonl", split, size)
+        graphs.write_rows(folder / f"graphs-{split}.jsonl", split, size)
     (folder / "new.jsonl").write_text(json.dumps({"text": "The room was lovely."}) + "\n")
     words = sorted(
         {token.lower() for record in Reviews("train", size=24) for token in record.tokens}

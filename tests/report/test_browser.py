@@ -146,3 +146,29 @@ def test_five_thousand_long_texts_open_and_filter_without_lag(opened):
     of(browser, "window.scrollTo(0, document.body.scrollHeight)")
     time.sleep(0.3)
     assert len(texts(browser)) > drawn
+
+
+def test_a_graph_is_drawn_with_its_reasons_filled_and_its_gold_ringed(opened):
+    graph = made.example(0, "C O N", gold=[1, 3], runs=[made.of_run(0, 0.9, [0, 2], 0.5)])
+    graph |= {"edges": [0, 1, 1, 2, 2, 2], "places": [0, 0, 500, 1000, 1000, 0]}
+    browser = opened(made.content([graph], graphs=True))
+    svg = "document.querySelector('article svg')"
+    title = of(browser, f"{svg}.querySelector('title').textContent")
+    assert title == "Graph of 3 nodes; selected: 0, 1; marked by a human: 1, 2"
+    assert of(browser, f"{svg}.getAttribute('role')") == "img"
+    nodes = f"[...{svg}.querySelectorAll('circle.node')]"
+    assert of(browser, f"{nodes}.map(n => getComputedStyle(n).fill)") == [
+        "rgb(34, 34, 34)",
+        "rgb(34, 34, 34)",
+        "rgb(255, 255, 255)",
+    ]
+    aloud = of(browser, f"{nodes}.map(n => n.firstChild.textContent)")
+    assert aloud == [
+        "0: C, selected",
+        "1: O, selected and marked by a human",
+        "2: N, marked by a human",
+    ]
+    assert of(browser, f"{svg}.querySelectorAll('.ring').length") == 2
+    assert of(browser, f"{svg}.querySelectorAll('line').length") == 2  # and an edge to itself
+    assert of(browser, f"{svg}.querySelectorAll('.edge.selected').length") == 1
+    assert of(browser, "document.querySelector('nav').textContent").split()[2] == "Graphs"

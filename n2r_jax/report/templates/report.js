@@ -57,14 +57,63 @@
     return parent;
   }
 
+  function marksOf(example, run) {
+    return [[run.mask, SELECTED], [example.gold || [], MARKED], [run.unread || [], UNREAD]];
+  }
+
   function drawText(example, run) {
     const tokens = tokensOf(example);
-    const marks = [[run.mask, SELECTED], [example.gold || [], MARKED], [run.unread || [], UNREAD]];
-    const states = statesOf(tokens.length, ...marks);
+    const states = statesOf(tokens.length, ...marksOf(example, run));
     const paragraph = appendTokens(element("p", "text"), tokens, states, example.second);
     if (example.unread)
       paragraph.append(element("span", "", ` … ${example.unread} more tokens, read by no run`));
     return paragraph;
+  }
+
+  // ---- graphs: selected nodes are filled, marked ones have a ring, so greys tell them apart too
+  const SIZE = 300, MARGIN = 24;
+
+  function shape(name, attributes, text) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function described(example, states) {
+    const of = (state) => [...states.keys()].filter((node) => states[node] & state).join(", ");
+    const gold = example.gold === undefined ? "" : `; marked by a human: ${of(MARKED) || "none"}`;
+    return `Graph of ${states.length} nodes; selected: ${of(SELECTED) || "none"}${gold}`;
+  }
+
+  function drawGraph(example, run) {
+    const tokens = tokensOf(example);
+    const states = statesOf(tokens.length, ...marksOf(example, run));
+    const at = (node, axis) =>
+      MARGIN + (example.places[2 * node + axis] / 1000) * (SIZE - 2 * MARGIN);
+    const box = `0 0 ${SIZE} ${SIZE}`;
+    const svg = shape("svg", { viewBox: box, width: SIZE, height: SIZE, role: "img", class: "graph" });
+    svg.append(shape("title", {}, described(example, states)));
+    for (let i = 0; i < example.edges.length; i += 2) {
+      const [a, b] = [example.edges[i], example.edges[i + 1]];
+      const chosen = states[a] & states[b] & SELECTED ? "edge selected" : "edge";
+      const ends = { x1: at(a, 0), y1: at(a, 1), x2: at(b, 0), y2: at(b, 1) };
+      const loop = { cx: at(a, 0), cy: at(a, 1) - 9, r: 7, fill: "none" };
+      svg.append(a === b ? shape("circle", { ...loop, class: chosen })
+        : shape("line", { ...ends, class: chosen }));
+    }
+    const plain = tokens.every((token) => token === tokens[0]); // then numbers say more than types
+    tokens.forEach((token, node) => {
+      const [cx, cy] = [at(node, 0), at(node, 1)];
+      const name = states[node] & SELECTED ? "node selected" : "node";
+      if (states[node] & MARKED) svg.append(shape("circle", { cx, cy, r: 13, class: "ring" }));
+      const circle = shape("circle", { cx, cy, r: 9, class: name });
+      const aloud = ALOUD[states[node] & 3];
+      circle.append(shape("title", {}, `${node}: ${token}${aloud ? `, ${aloud}` : ""}`));
+      const label = shape("text", { x: cx, y: cy, class: name }, plain ? node : token.slice(0, 3));
+      svg.append(circle, label);
+    });
+    return svg;
   }
 
   // The answers to a question; the one that is predicted with what is selected of it.
@@ -87,7 +136,7 @@
     const panel = element("div", right ? "right" : "wrong");
     const heading = element("h4", "", `${runs[place]}: ${labels[run.label]} (${percent(run.probability)}), `);
     heading.append(element("b", "", right ? "right" : "wrong"), f1);
-    panel.append(heading, drawText(example, run));
+    panel.append(heading, (example.places ? drawGraph : drawText)(example, run));
     if (example.choices) panel.append(drawChoices(example, run));
     return panel;
   }
