@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich import text as rich_text
 
 Text = str | Sequence[str] | Mapping[str, Any]
-"""A string, its tokens, or the fields of a row: of a graph its nodes and edges."""
+"""A string, its tokens, or a row's fields: of a graph its nodes and edges."""
 CHUNK = 4096
 """Rows of a file that are explained together: of one length enough to fill batches."""
 
@@ -163,8 +163,9 @@ class Explainer:
             if isinstance(values, str) or len(values) != len(texts):
                 raise UserError(f"{name} is of {len(texts)} texts; give it as a list as long")
         rows = [{name: values[i] for name, values in given.items()} for i in range(len(texts))]
-        pairs = enumerate(zip(texts, rows, strict=True))
-        return self.explain_units([_split(t, more, i) for i, (t, more) in pairs], batch_size)
+        split = partial(_split, of_run=self.trained.choices)
+        units = [split(*pair, place) for place, pair in enumerate(zip(texts, rows, strict=True))]
+        return self.explain_units(units, batch_size)
 
     def explain_units(
         self, units: Sequence[Units], batch_size: int | None = None
@@ -180,11 +181,11 @@ class Explainer:
         return [make(unit, record, place) for place, (unit, record) in enumerate(found)]
 
 
-def _split(text: Text, more: Mapping[str, Any], place: int) -> Units:
+def _split(text: Text, more: Mapping[str, Any], place: int, of_run: int = 1) -> Units:
     """A text with its second one or its choices; token lists stay as they are."""
     if isinstance(text, Mapping):
         try:
-            return units_of_row(text)
+            return units_of_row(text, of_run)
         except RowProblem as problem:
             raise UserError(f"text {place}: {problem}") from None
     tokens, offsets = _cut(text, f"text {place}")
