@@ -9,9 +9,9 @@ v weighs the keys (0 hides one), k is the dropout factor. With dp = k dout V', d
     t = a (dp - delta)      dv = sum_i t      ds = v t
 
 v goes into K and V, so it costs no pass of its own, and v = 0 counts exactly as nothing. There dv
-is the chord's slope, sum_i t / (1 + a): what the result would change by if the key came to v = 1,
-to first order in the result. The tangent's, t itself, has no bound: a hidden key that would draw
-nearly all attention has a slope of thousands, for a change of at most 1.
+is the chord's slope, sum_i t / (1 + a): what the result would change by if the key came to weigh
+as much as the heaviest, to first order in the result. The tangent's, t itself, has no bound: a
+hidden key that would draw nearly all attention has a slope of thousands, for a change of at most 1.
 
 The backward pass makes a again from m and Z, as FlashAttention does (Dao et al. 2022, appendix B).
 """
