@@ -227,7 +227,7 @@ def test_bad_json_in_csv_and_bad_parquet_rows_are_named(tmp_path):
         ("x.jsonl.gz", b"plain", "damaged or cut"),
         ("x.parquet", b"plain", "not a readable Parquet file"),
         ("x.parquet", b"", "not a readable Parquet file"),
-        ("x.pkl", b"", "unknown kind of file; use one of .jsonl"),
+        ("x.pkl", b"", "a pickle, which may run any code"),
     ],
 )
 def test_unusable_files_are_one_error(tmp_path, name, content, problem):
