@@ -186,6 +186,9 @@ def test_a_question_is_asked_with_its_answers_and_shows_the_reasons_for_each(bro
         for field, answer in zip(page.fields("#answers input"), shown, strict=True):
             field.click()
             assert page.of("words").text == f"which is red ?\n{answer}"
+        page.slide(100)
+        page.until(lambda: " 100.0 %" in page.of("selected").text)
+        assert page.of("words").text.endswith(shown[-1])  # the answer that was looked at stays
         file = tmp_path / "rows.jsonl"
         file.write_text(json.dumps({"text": "which ?", "choices": ["a", "b", "c"]}) + "\n")
         page.of("file").send_keys(str(file))

@@ -7,7 +7,7 @@ const WAIT = 60; // ms between the slider's last move and the question
 let about = null;
 let answer = null;
 let asked = null; // what is in question: tokens or text, with a second text or choices
-let reason = 0; // of a question: the answer whose reasons are shown
+let reason = null; // of a question: the answer whose reasons are shown; null: the predicted one
 let stale = new AbortController();
 let timer = 0;
 
@@ -50,7 +50,7 @@ async function explain() {
   const question = { ...asked, faithfulness: true };
   if (!$("own").checked) question.sparsity = Number($("share").value) / 100;
   answer = await post("/explain", JSON.stringify(question), "application/json");
-  reason = about.labels.indexOf(answer.label);
+  reason ??= about.labels.indexOf(answer.label);
   show();
 }
 
@@ -168,7 +168,7 @@ function listed(row) {
   const item = element("li"), open = element("button", "Open");
   open.type = "button";
   open.addEventListener("click", () => {
-    asked = questionOf(row);
+    [asked, reason] = [questionOf(row), null];
     $("text").value = asked.text === undefined ? asked.tokens.join(" ") : asked.text;
     $("second").value = asked.second || "";
     for (const [index, input] of choiceInputs().entries())
@@ -194,7 +194,7 @@ const choiceInputs = () => [...$("choices").querySelectorAll("input")];
 
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  asked = { text: $("text").value };
+  [asked, reason] = [{ text: $("text").value }, null];
   if ($("second").value.trim()) asked.second = $("second").value;
   if (about.choices > 1) asked.choices = choiceInputs().map((input) => input.value);
   attempt(explain);
