@@ -132,6 +132,8 @@ async def measure(case: Case, port: int, seconds: float) -> dict[str, Any]:
     begin = time.perf_counter() + WARM
     clients = (_client(port, requests, begin, begin + seconds) for _ in range(case.clients))
     taken = np.concatenate(await asyncio.gather(*clients))
+    if not len(taken):
+        raise RuntimeError(f"no request was sent and answered within {seconds:g} s")
     p50, p95, p99 = np.percentile(taken, (50, 95, 99))
     return {
         "clients": case.clients,

@@ -22,9 +22,10 @@ def port():
 
 def test_so_many_clients_ask_all_the_time_and_every_answer_counts(port):
     case = load_serve.Case("some", 3, {"faithfulness": True})
-    found = asyncio.run(load_serve.measure(case, port, 0.4))
+    asyncio.run(load_serve.measure(case, port, 5.0))  # whatever is compiled late is compiled now
+    found = asyncio.run(load_serve.measure(case, port, 2.0))
     assert found["clients"] == 3 and found["requests"] > 3
-    assert found["requests_a_second"] == found["requests"] / 0.4
+    assert found["requests_a_second"] == found["requests"] / 2.0
     assert 0 < found["median"] <= found["p95"] <= found["p99"] <= found["largest"]
     assert load_serve.table({case.name: found}).row_count == 1
 

@@ -36,7 +36,7 @@ def n2r(capsys):
     return command
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if "texts" in form.of])
 def test_every_format_is_written_from_a_file(n2r, run, tmp_path, name):
     source = tiny.write_rows(tmp_path / "rows.jsonl", "test", 13)
     out = tmp_path / "out"
@@ -46,6 +46,11 @@ def test_every_format_is_written_from_a_file(n2r, run, tmp_path, name):
     code, _, errors = n2r(*command)
     assert code == 2 and "exists already" in errors and errors.count("\n") == 1
     assert n2r(*command, "--overwrite")[0] == 0
+
+
+def test_texts_have_no_edges_to_write(n2r, run, tmp_path):
+    code, _, errors = n2r("export", "pyg", "--run", run, "--out", tmp_path / "out")
+    assert code == 2 and errors.count("\n") == 1 and "graphs" in errors
 
 
 def test_eraser_is_scored_from_the_printed_command(n2r, run, tmp_path):
