@@ -14,7 +14,7 @@ from n2r_jax.presets import describe, switches
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 SHARED = {"__init__", "base", "corpora", "yelp_hat", "sst", "beer_bert", "movies", "unirex"}
-SHARED |= {"ba2motifs"}
+SHARED |= {"ba2motifs", "sst_minilm"}
 ROWS = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in SHARED)
 
 
