@@ -88,6 +88,11 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
 def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
     from n2r_jax.models.graph import graph_model
 
+    if config.encoder.shared:
+        raise UserError(
+            "a GCN that extractor and predictor share (config.encoder.shared) is not there for "
+            "runs yet: SLM's trainings ended in NaN; take a method with two encoders, like dlm_fp"
+        )
     return graph_model(
         types=len(inputs.types.words),
         features=inputs.features,
@@ -98,7 +103,6 @@ def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
         pooling=config.graph.pooling,
         classes=classes,
         dropout_rate=config.model.dropout,
-        shared=config.encoder.shared,
     )
 
 

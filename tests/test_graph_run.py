@@ -144,15 +144,20 @@ def test_probes_hold_and_find_what_they_are_of(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["aa_ig", "slm_fp", "a2r", "l2e"])
+@pytest.mark.parametrize("method", ["aa_ig", "dlm_fp", "a2r", "l2e"])
 def test_unirex_explains_graphs(tmp_path, method):
     short = {"training__epochs": 1, "unirex__k": (20, 50)}
-    shared = method.startswith("slm")
-    made = graphs.config(tmp_path, method=method, encoder__shared=shared, **short)
+    made = graphs.config(tmp_path, method=method, **short)
     train(made, str(tmp_path / "run"))
     report, _ = evaluate(tmp_path / "run", faithfulness=True)
     assert report.faithfulness["k"] == [20, 50]
     assert run_on(TrainedRun(tmp_path / "run")).outputs.mask.sum() > 0
+
+
+def test_a_shared_gcn_is_refused(tmp_path):
+    made = graphs.config(tmp_path, method="slm_fp", encoder__shared=True)
+    with pytest.raises(UserError, match="two encoders, like dlm_fp"):
+        train(made, str(tmp_path / "run"))
 
 
 @pytest.mark.slow
