@@ -90,8 +90,8 @@ def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
 
     if config.encoder.shared:
         raise UserError(
-            "a GCN that extractor and predictor share (config.encoder.shared) is not there for "
-            "runs yet: SLM's trainings ended in NaN; take a method with two encoders, like dlm_fp"
+            "a GCN that extractor and predictor share is not there for runs yet; "
+            "set config.encoder.shared=False"
         )
     return graph_model(
         types=len(inputs.types.words),

@@ -144,7 +144,7 @@ def test_probes_hold_and_find_what_they_are_of(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["aa_ig", "dlm_fp", "a2r", "l2e"])
+@pytest.mark.parametrize("method", ["aa_ig", "a2r", "l2e"])
 def test_unirex_explains_graphs(tmp_path, method):
     short = {"training__epochs": 1, "unirex__k": (20, 50)}
     made = graphs.config(tmp_path, method=method, **short)
@@ -154,9 +154,13 @@ def test_unirex_explains_graphs(tmp_path, method):
     assert run_on(TrainedRun(tmp_path / "run")).outputs.mask.sum() > 0
 
 
-def test_a_shared_gcn_is_refused(tmp_path):
-    made = graphs.config(tmp_path, method="slm_fp", encoder__shared=True)
-    with pytest.raises(UserError, match="two encoders, like dlm_fp"):
+@pytest.mark.parametrize(
+    ("method", "shared", "told"),
+    [("dlm_fp", False, "take a2r"), ("slm_p", True, "take a2r"), ("n2r", True, "shared=False")],
+)
+def test_what_is_not_there_for_graphs_is_told(tmp_path, method, shared, told):
+    made = graphs.config(tmp_path, method=method, encoder__shared=shared)
+    with pytest.raises(UserError, match=told):
         train(made, str(tmp_path / "run"))
 
 
