@@ -49,6 +49,8 @@ CHOICES = {
 }
 INTEGERS = {"batching.buckets": None, "data.sizes": 3}
 """Tuples of integers, and how many there must be (None: any number)."""
+FAITHFUL = ("dlm_f", "dlm_fp", "slm_p", "slm_fp", "aa_f", "aa_fp", "sgt", "sgt_p")
+"""UNIREX's methods of which trainings on graphs ended in NaN, or that share an encoder."""
 
 
 def check_config(config: Any) -> None:
@@ -72,12 +74,8 @@ def check_config(config: Any) -> None:
         _demand(config, name, lambda v, count=count: _are_integers(v, count), kind)
 
 
-FAITHFUL = ("dlm_f", "dlm_fp", "slm_p", "slm_fp", "aa_f", "aa_fp", "sgt", "sgt_p")
-"""UNIREX's methods of which trainings on graphs ended in NaN, or that share an encoder."""
-
-
 def _check_graph(config: Any) -> None:
-    """Nodes have no order, so there is no continuity to ask for."""
+    """Refuse what graphs have not: some of UNIREX's methods, and an order to be continuous in."""
     if config.method.startswith("aa_f_") or config.method in FAITHFUL:
         raise UserError(
             f"config.method {config.method!r} is not there for graphs yet: UNIREX's trainings for "

@@ -30,11 +30,6 @@ class GraphInputs:
         """That of the types and the number of features."""
         return f"{self.types.fingerprint} {self.features}"
 
-    @property
-    def width(self) -> int:
-        """Numbers that a model reads of a node: one for each type, and the features."""
-        return len(self.types.words) + self.features
-
     def encode(
         self, records: Source | Sequence[Record], *, max_length: int, too_long: TooLong, name: str
     ) -> EncodedTexts:

@@ -22,8 +22,7 @@ class Pieces(NamedTuple):
     @property
     def visible(self) -> Float[Array, "b p"]:
         """1 at the pieces of a text, 0 at its padding."""
-        positions = jnp.arange(self.ids.shape[-1])
-        return (positions[None, :] < self.length[:, None]).astype(jnp.float32)
+        return _first(self.length, self.ids.shape[-1])
 
 
 class Graphs(NamedTuple):
@@ -40,8 +39,7 @@ class Graphs(NamedTuple):
     @property
     def real(self) -> Float[Array, "b e"]:
         """1 at the edges of a graph, 0 at its padding."""
-        places = jnp.arange(self.senders.shape[-1])
-        return (places[None, :] < self.count[:, None]).astype(jnp.float32)
+        return _first(self.count, self.senders.shape[-1])
 
 
 class Batch(NamedTuple):
@@ -70,11 +68,15 @@ class Batch(NamedTuple):
     @property
     def valid(self) -> Float[Array, "b t"]:
         """1 at the tokens of a text, 0 at its padding."""
-        positions = jnp.arange(self.tokens.shape[-1])
-        return (positions[None, :] < self.length[:, None]).astype(jnp.float32)
+        return _first(self.length, self.tokens.shape[-1])
 
     def copies(self, count: int) -> Batch:
         """The batch so many times in a row; each copy draws noise of its own."""
         together: Batch = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * count), self)
         row = self.row[None] * count + jnp.arange(count)[:, None]
         return together._replace(row=row.reshape(-1))
+
+
+def _first(count: Int[Array, " b"], size: int) -> Float[Array, "b {size}"]:
+    """1 at the first so many of `size` places, 0 behind them."""
+    return (jnp.arange(size)[None, :] < count[:, None]).astype(jnp.float32)

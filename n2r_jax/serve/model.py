@@ -79,8 +79,7 @@ class ServedRun:
         """Compile every shape; how many there are."""
         tokenize("Its pattern is made at first use.")
         count, shapes = self.trained.choices, self.shapes.all()
-        answers = (("a",),) * count if count > 1 else ()
-        texts = self.trained.encode([Record("", ("a",), 0, choices=answers)])
+        texts = self.trained.encode([self.trained.inputs.example(count)])
         for ablated, most, length in shapes:
             self._call(texts, np.zeros(count, np.int32), ablated, most, length)
         return len(shapes)

@@ -25,13 +25,8 @@ def masked_logits(
     """
     copies = len(masks)
     if 0 < at_once < copies:
-        parts = [masks[i : i + at_once] for i in range(0, copies, at_once)]
-        keys = split_key(key, len(parts))
-        found = [
-            masked_logits(model, params, batch, part, own)
-            for part, own in zip(parts, keys, strict=True)
-        ]
-        return jnp.concatenate(found)
+        parts = _parts(masks, at_once, key)
+        return jnp.concatenate([masked_logits(model, params, batch, *part) for part in parts])
     rows = len(batch.length)
     flat = masks.reshape(copies * rows, -1)
     logits = model.predict(params, batch.copies(copies), flat, key).logits
@@ -52,9 +47,13 @@ def divided_logits(
     """
     assert model.predict_halves is not None
     size = max(1, at_once // 2) if at_once else len(masks)
-    parts = [masks[i : i + size] for i in range(0, len(masks), size)]
-    found = [
-        model.predict_halves(params, batch, part, own)
-        for part, own in zip(parts, split_key(key, len(parts)), strict=True)
-    ]
+    found = [model.predict_halves(params, batch, *part) for part in _parts(masks, size, key)]
     return jnp.concatenate(found, axis=1)
+
+
+def _parts(
+    masks: Float[Array, "m b t"], size: int, key: Array | None
+) -> list[tuple[Float[Array, "part b t"], Array | None]]:
+    """At most `size` masks at a time, each part with a key of its own."""
+    parts = [masks[i : i + size] for i in range(0, len(masks), size)]
+    return list(zip(parts, split_key(key, len(parts)), strict=True))
