@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.kernels import native
@@ -53,8 +54,8 @@ def word_moments(
     slopes: Float[Array, "2 h"],
 ) -> StateMoments:
     """What `scores_of_moments` needs of `bigru_states`, without the states. slopes: w * scale."""
-    found = [_run(weights, words, valid, reverse, slopes=slopes) for reverse in (False, True)]
-    return StateMoments(*(HalfMoments(*moments) for _, moments in found))
+    _, moments = _run(weights, words, valid, slopes=slopes)
+    return StateMoments(*(HalfMoments(*half) for half in moments))
 
 
 def word_max(
@@ -65,35 +66,33 @@ def word_max(
     pool: Float[Array, "t b"],
 ) -> Float[Array, "f b"]:
     """`bigru_max`."""
-    found = [_run(weights, words, valid, reverse, mask, pool) for reverse in (False, True)]
-    return jnp.concatenate([highest for highest, _ in found])
+    highest, _ = _run(weights, words, valid, mask, pool)
+    return highest.reshape(-1, highest.shape[-1])
 
 
 def _run(
     weights: Weights,
     words: Words,
     valid: Float[Array, "t b"],
-    reverse: bool,
     mask: Array | None = None,
     pool: Array | None = None,
     slopes: Array | None = None,
-) -> tuple[Float[Array, "h b"], Float[Array, "3 t b"]]:
+) -> tuple[Float[Array, "2 h b"], Float[Array, "2 3 t b"]]:
     """The maximum over time where `pool` is given, the moments where `slopes` are."""
-    own = jax.tree.map(lambda a: a[int(reverse)], weights)
     steps, batch = words.ids.shape
     results = [
-        floats(own.hidden.shape[-1] if pool is not None else 0, batch),
-        floats(3 if slopes is not None else 0, steps, batch),
+        floats(2, weights.hidden.shape[-1] if pool is not None else 0, batch),
+        floats(2, 3 if slopes is not None else 0, steps, batch),
     ]
     return native.function("n2r_gru_words", results)(
-        words.projected[int(reverse)],
+        *words.projected,
         words.ids.astype(jnp.int32),
         or_empty(mask),
         valid,
         or_empty(pool),
-        own.hidden,
-        own.input_bias,
-        own.hidden_bias,
-        or_empty(None if slopes is None else slopes[int(reverse)]),
-        reverse=reverse,
+        weights.hidden,
+        weights.input_bias,
+        weights.hidden_bias,
+        or_empty(slopes),
+        threads=np.int32(native.threads()),
     )

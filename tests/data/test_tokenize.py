@@ -1,10 +1,11 @@
 """Tokens and their offsets."""
 
 import itertools
+import random
 
 import pytest
 
-from n2r_jax.data.tokenize import tokenize
+from n2r_jax.data.tokenize import RULE, compiled, token_pattern, tokenize
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,13 @@ def test_offsets_give_the_tokens_back_in_order():
     assert tokens == tuple(text[start:end] for start, end in offsets)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(offsets))
     assert "".join(tokens) == "".join(text.split())
+
+
+def test_the_lines_for_plain_english_change_nothing():
+    plain = compiled(RULE.split("\n  | ", 2)[2])
+    draw = random.Random(0)
+    for _ in range(20_000):
+        signs = draw.choices("aZnNtT'’.,:;!?()\n 12_-\u0301\x00\u200dé", k=draw.randint(1, 12))
+        text = "".join(signs)
+        found, expected = (pattern.findall(text) for pattern in (token_pattern(), plain))
+        assert found == expected, repr(text)

@@ -10,6 +10,7 @@
 #include "forward.h"
 #include "layer_norm_handlers.h"
 #include "product_handlers.h"
+#include "share.h"
 #include "token_scores.h"
 #include "vectors.h"
 #include "words.h"
@@ -57,16 +58,26 @@ static ffi::Error forward(Floats vectors, Floats mask, Floats valid, Floats pool
   return ffi::Error::Success();
 }
 
-static ffi::Error words_forward(Floats table, Floats ids, Floats mask, Floats valid, Floats pool,
-                                Floats hidden, Floats input_bias, Floats hidden_bias, Floats slopes,
-                                Result highest, Result moments, bool reverse) {
-  const auto known = table.dimensions(), shape = ids.dimensions();
-  const int units = int(hidden_bias.dimensions()[1]);
-  const Sizes sizes{int(shape[0]), 0, units, int(shape[1]), reverse};
-  const Weights weights{nullptr, read(hidden), read(input_bias), read(hidden_bias)};
-  const Words words{read(table), ids.typed_data<int>(), read(mask), int(known[0]), int(known[1])};
-  const Outputs out{nullptr, nullptr, write(highest), nullptr, write(moments), read(slopes)};
-  Forward<WordInput>(sizes, weights, {sizes, words}, read(valid), read(pool), out).run();
+// Both directions, each on a thread of its own where there are two: neither waits for the other.
+static ffi::Error words_forward(ffi::ThreadPool pool, Floats ahead, Floats back, Floats ids,
+                                Floats mask, Floats valid, Floats picked, Floats hidden,
+                                Floats input_bias, Floats hidden_bias, Floats slopes,
+                                Result highest, Result moments, int32_t threads) {
+  const auto known = ahead.dimensions(), shape = ids.dimensions(), biases = hidden_bias.dimensions();
+  const int steps = int(shape[0]), batch = int(shape[1]), units = int(biases[2]);
+  auto run = [&](int direction) {
+    auto own = [=](auto* array, size_t size) { return array ? array + direction * size : nullptr; };
+    const size_t weight = size_t(3) * units * units, row = size_t(units) * batch;
+    const Sizes sizes{steps, 0, units, batch, direction == 1};
+    const Weights weights{nullptr, own(read(hidden), weight), own(read(input_bias), 3 * units),
+                          own(read(hidden_bias), 3 * units)};
+    const Words words{read(direction ? back : ahead), ids.typed_data<int>(), read(mask),
+                      int(known[0]), int(known[1])};
+    const Outputs out{nullptr, nullptr, own(write(highest), row), nullptr,
+                      own(write(moments), size_t(3) * steps * batch), own(read(slopes), units)};
+    Forward<WordInput>(sizes, weights, {sizes, words}, read(valid), read(picked), out).run();
+  };
+  share(pool, threads, 2, [] { return 0; }, [&](int, int direction) { run(direction); });
   return ffi::Error::Success();
 }
 
@@ -129,11 +140,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_forward, forward,
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_words, words_forward,
                               ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
-                                  .Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>()
                                   .Ret<Floats>().Ret<Floats>()
-                                  .Attr<bool>("reverse"));
+                                  .Attr<int32_t>("threads"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(n2r_gru_backward, backward,
                               ffi::Ffi::Bind()
