@@ -139,7 +139,7 @@ def make_method(settings: Settings) -> Any:
     """N2R in the release's order with its losses, or in the paper's with the paper's."""
     from n2r_jax.methods import METHODS
     from n2r_jax.methods import Settings as MethodSettings
-    from n2r_jax.models.gru_text import gru_text_model
+    from n2r_jax.models.gru_text import GRUText
     from n2r_jax.objectives.rationale import Objective
 
     release = settings.order == "release"
@@ -156,7 +156,7 @@ def make_method(settings: Settings) -> Any:
     shape = (settings.vocabulary, settings.embedding)
     table = np.random.default_rng(settings.seed).normal(size=shape).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(table, units=settings.units, classes=2, dropout_rate=settings.dropout)
+    model = GRUText(table, units=settings.units, classes=2, dropout_rate=settings.dropout).model()
     return METHODS["n2r"](model, MethodSettings(objective, omega_in_update_1=release))
 
 

@@ -16,7 +16,7 @@ from n2r_jax.data.vocabulary import Vocabulary, build_vocabulary
 from n2r_jax.errors import UserError
 from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.models.interface import RationaleModel
 from n2r_jax.models.mlp import mlp_shape
 from n2r_jax.models.multiple_choice import multiple_choice
@@ -77,7 +77,7 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
     if name == "gru":
         table = jnp.asarray(inputs.table)
         given: Any = {"dropout_rate": model.dropout, "shared": config.encoder.shared}
-        return gru_text_model(table, units=model.units, classes=classes, **given)
+        return GRUText(table, units=model.units, classes=classes, **given).model()
     if name == "transformer":
         return _make_transformer(config, inputs, classes)
     if name == "gcn":
@@ -86,16 +86,10 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
 
 
 def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
-    from n2r_jax.models.graph import graph_model
+    from n2r_jax.models.graph import GraphModel
 
-    if config.encoder.shared:
-        raise UserError(
-            "a GCN that extractor and predictor share is not there for runs yet; "
-            "set config.encoder.shared=False"
-        )
-    return graph_model(
+    return GraphModel(
         types=len(inputs.types.words),
-        features=inputs.features,
         units=config.model.units,
         layers=config.graph.layers,
         weights=config.graph.weights,
@@ -103,7 +97,8 @@ def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
         pooling=config.graph.pooling,
         classes=classes,
         dropout_rate=config.model.dropout,
-    )
+        shared=config.encoder.shared,
+    ).model()
 
 
 def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> RationaleModel:

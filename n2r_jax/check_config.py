@@ -49,8 +49,6 @@ CHOICES = {
 }
 INTEGERS = {"batching.buckets": None, "data.sizes": 3}
 """Tuples of integers, and how many there must be (None: any number)."""
-FAITHFUL = ("dlm_f", "dlm_fp", "slm_p", "slm_fp", "aa_f", "aa_fp", "sgt", "sgt_p")
-"""UNIREX's methods of which trainings on graphs ended in NaN, or that share an encoder."""
 
 
 def check_config(config: Any) -> None:
@@ -75,12 +73,7 @@ def check_config(config: Any) -> None:
 
 
 def _check_graph(config: Any) -> None:
-    """Refuse what graphs have not: some of UNIREX's methods, and an order to be continuous in."""
-    if config.method.startswith("aa_f_") or config.method in FAITHFUL:
-        raise UserError(
-            f"config.method {config.method!r} is not there for graphs yet: UNIREX's trainings for "
-            "faithfulness ended in NaN; take a2r, l2e, a post-hoc attribution (aa_ig) or n2r"
-        )
+    """Refuse what graphs have not: an order to be continuous in."""
     for name in ("objective.lambda_continuity", "grid.lambda_continuity"):
         section, field = name.split(".")
         if np.any(config[section][field]):

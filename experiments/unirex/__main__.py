@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     made.add_argument("--methods", nargs="+", default=(), help="rows by name; all where none is")
     made.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
-    made.add_argument("--target", action="append", default=[], metavar="NAME=FILE")
+    made.add_argument(
+        "--target", action="append", default=[], metavar="NAME=FILE", type=transfer.target
+    )
     made.add_argument("--steps", type=int, nargs="+", help="steps: of integrated gradients")
     made.add_argument("--runs", default="runs/unirex", help="where runs are kept")
     made.add_argument("--out", default=str(ROOT / "experiments" / "results"))

@@ -7,6 +7,7 @@ SST's positive stands for hate, offence and irony, as in the paper).
 from __future__ import annotations
 
 import argparse
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -15,12 +16,19 @@ from experiments.unirex.main_table import Run, head, scores_of
 from experiments.unirex.scores import TASK_METRIC, Scores, read_scores, table
 
 
+def target(given: str) -> tuple[str, str]:
+    """NAME=FILE as a pair; of a name without a metric, or of no file, what argparse prints."""
+    name, _, file = given.partition("=")
+    if name not in TASK_METRIC:
+        raise argparse.ArgumentTypeError(f"{name}: no such data set ({', '.join(TASK_METRIC)})")
+    if not pathlib.Path(file).is_file():
+        raise argparse.ArgumentTypeError(f"{file or given} is no file; write NAME=FILE")
+    return name, file
+
+
 def render(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
-    """A table of each target, the source itself first. SystemExit for a target without a metric."""
-    targets = dict(pair.split("=", 1) for pair in arguments.target)
-    if unknown := targets.keys() - TASK_METRIC.keys():
-        known = ", ".join(TASK_METRIC)
-        raise SystemExit(f"--target {', '.join(unknown)}: no such data set ({known})")
+    """A table of each target, the source itself first."""
+    targets = dict(arguments.target)
     run_jobs([_job(run, name, file) for name, file in targets.items() for run in runs])
     lines = head(arguments, "trained here, scored there")
     lines += [f"## {arguments.dataset}", "", *table(scores_of(arguments, runs), {}), ""]

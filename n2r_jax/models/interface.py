@@ -85,8 +85,9 @@ class RationaleModel:
     pass of an encoder that both share may do. None: there is none."""
     predict_halves: Callable[[Params, Batch, Array, Array | None], Array] | None = None
     """(params, batch, masks [M, B, T], key) -> logits [2, M, B, C] of what each mask shows, and of
-    what it hides: in one pass where that can be. Masks are constants of zeros and ones: no gradient
-    reaches them. None: nothing is gained over `predict`."""
+    what it hides, in one pass. Masks are constants of zeros and ones: no gradient reaches them."""
+    divides: Callable[[Batch], bool] = lambda batch: False
+    """Whether `predict_halves` is for batches of this shape; others take two passes."""
     attend: Callable[[Params, Batch, Array, bool, Array | None], Prediction] | None = None
     """(params, batch, scores [B, T], mask_pads, key) -> what the predictor makes of the whole text
     when its states are averaged by `soft_attention` of the scores (A2R)."""

@@ -41,6 +41,7 @@ from n2r_jax.models.interface import (
     RationaleModel,
 )
 from n2r_jax.models.mlp import Mlp, Shape
+from n2r_jax.models.pooling import max_over_units
 from n2r_jax.models.soft_attention import soft_attention
 from n2r_jax.models.word_pieces import (
     WordScore,
@@ -104,7 +105,8 @@ class TransformerText:
             ),
             predict_compact=dataclasses.replace(self, masking="compaction").predict,
             score_and_predict=self.score_and_predict if self.shared else None,
-            predict_halves=self.predict_halves if self.masking == "attention" else None,
+            predict_halves=self.predict_halves,
+            divides=self.divides,
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
         )
@@ -176,14 +178,19 @@ class TransformerText:
         """Logits and Enc(Z) from the selected words alone."""
         return self._predict(self.predictor, params, batch, self.vectors(params, batch), mask, key)
 
+    def divides(self, batch: Batch) -> bool:
+        """Whether `predict_halves` is for batches of this shape."""
+        if self.masking != "attention" or not self.special_pieces:
+            return False
+        length = pieces_of(batch).ids.shape[1]
+        return self.predictor.encode_halves is not None and self.predictor.divides(length)
+
     def predict_halves(
         self, params: Params, batch: Batch, masks: Float[Array, "m b t"], key: Array | None
     ) -> Float[Array, "2 m b c"]:
         """Logits from the words that each mask shows, and from those that it hides."""
         pieces, encode = pieces_of(batch), self.predictor.encode_halves
-        divides = self.special_pieces > 0 and self.predictor.divides(pieces.ids.shape[1])
-        if encode is None or not divides:
-            return in_two_passes(self.predict, params, batch, masks, key)
+        assert encode is not None, "asked of a batch that it does not divide"
         copies = batch.copies(len(masks))
         for_encoder, *for_heads = split_key(key, 3)
         special = special_places((pieces.word < 0) & (pieces.visible > 0), self.special_pieces)
@@ -318,26 +325,8 @@ class TransformerText:
     def _pool(self, encoded: Encoded, visible: Float[Array, "b p"]) -> Float[Array, "b h"]:
         if self.pooling == "pooler":
             return encoded.pooled.astype(jnp.float32)
-        seen = (visible > 0)[..., None]
-        states = encoded.states.astype(jnp.float32)
-        largest = jnp.where(seen, states, -jnp.inf).max(1)
         # A row that only fills the batch up has no piece.
-        return jnp.where(seen.any(1), largest, 0.0)
-
-
-def in_two_passes(
-    predict: Callable[[Params, Batch, Array, Array | None], Prediction],
-    params: Params,
-    batch: Batch,
-    masks: Float[Array, "m b t"],
-    key: Array | None,
-) -> Float[Array, "2 m b c"]:
-    """Logits from the units that each mask shows, and from those that it hides."""
-    copies = batch.copies(len(masks))
-    shown = masks.reshape(-1, masks.shape[2])
-    both = zip((shown, (1 - shown) * copies.valid), _two(key), strict=True)
-    logits = [predict(params, copies, mask, own).logits for mask, own in both]
-    return jnp.stack(logits).reshape(2, *masks.shape[:2], -1)
+        return max_over_units(encoded.states.astype(jnp.float32), visible > 0)
 
 
 def _two(key: Array | None) -> tuple[Array | None, Array | None]:

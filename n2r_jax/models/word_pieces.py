@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from n2r_jax.data.batch import Batch, Pieces
+from n2r_jax.models.pooling import max_by_segment
 
 WordScore = Literal["first", "mean", "max"]
 WORD_SCORES = get_args(WordScore)
@@ -49,8 +50,7 @@ def word_scores(
         total = jax.vmap(lambda s, w: jnp.zeros(words + 1).at[w].add(s))
         count = total(jnp.ones_like(of_piece), word)
         return (total(of_piece, word) / jnp.maximum(count, 1))[:, :words]
-    largest = jax.vmap(lambda s, w: jnp.full(words + 1, -jnp.inf).at[w].max(s))(of_piece, word)
-    return jnp.where(jnp.isfinite(largest), largest, 0.0)[:, :words]
+    return max_by_segment(of_piece, word, words)
 
 
 def compact(

@@ -13,7 +13,7 @@ from n2r_jax.attribution.of_model import class_logit, unit_attributions
 from n2r_jax.errors import UserError
 from n2r_jax.models.encoders import make_encoder
 from n2r_jax.models.encoders.interface import EncoderOptions
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.models.transformer_text import TransformerText
 from tests.models import test_gru_text, test_transformer_text, tiny_encoder
 
@@ -26,7 +26,7 @@ def made(kind):
     if kind == "gru":
         table = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
         table[0] = 0
-        model = gru_text_model(table, units=5, classes=2, dropout_rate=0.3)
+        model = GRUText(table, units=5, classes=2, dropout_rate=0.3).model()
         batch = test_gru_text.batch_of(20)
     else:
         config = tiny_encoder.CONFIG | {"num_hidden_layers": 1}

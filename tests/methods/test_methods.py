@@ -11,7 +11,7 @@ import pytest
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods import METHODS, Settings, rationalize
 from n2r_jax.methods.unirex import UNIREX_METHODS
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training.state import create_state
 from n2r_jax.training.step import apply_gradients, encode, make_train_step, update_gradients
@@ -32,7 +32,7 @@ def same(sums):
 def model():
     table = np.random.default_rng(0).normal(size=(WORDS, 6)).astype(np.float32)
     table[0] = 0
-    return gru_text_model(jnp.asarray(table), units=4, classes=2, dropout_rate=0.2)
+    return GRUText(jnp.asarray(table), units=4, classes=2, dropout_rate=0.2).model()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from n2r_jax.data.records import Graph
 from n2r_jax.graph_inputs import GraphInputs
-from n2r_jax.models.graph import graph_model
+from n2r_jax.models.graph import GraphModel
 from n2r_jax.models.message_passing import propagate, weighted_graph
 from tests.graphs import record
 
@@ -37,9 +37,9 @@ def batch_of(records, length=6, rows=None):
 
 
 def make(pooling="max", *, weights="degree", layer_norm=False, **fields):
-    sizes = {"types": 3, "features": 2, "units": 7, "layers": 3, "classes": 2}
+    sizes = {"types": 3, "units": 7, "layers": 3, "classes": 2}
     kind = {"pooling": pooling, "weights": weights, "layer_norm": layer_norm}
-    model = graph_model(**sizes, **kind, dropout_rate=0.3, **fields)
+    model = GraphModel(**sizes, **kind, dropout_rate=0.3, **fields).model()
     params = model.init(jax.random.key(1), batch_of(RECORDS))
     # Biases other than 0: a node that is not selected must stay away for another reason than these.
     return model, jax.tree.map(lambda leaf: leaf + 0.1, params)

@@ -8,7 +8,7 @@ import pytest
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.kernels import native
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 
 LENGTHS = np.array([20, 9, 1, 0])
 ROWS, WORDS, DIMENSION, UNITS = len(LENGTHS), 30, 6, 5
@@ -28,7 +28,7 @@ def batch_of(length: int) -> Batch:
 def made():
     table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(table, units=UNITS, classes=2, dropout_rate=0.3)
+    model = GRUText(table, units=UNITS, classes=2, dropout_rate=0.3).model()
     return model, model.init(jax.random.key(0), batch_of(20))
 
 
@@ -101,7 +101,7 @@ def test_one_gru_for_both_is_two_that_are_the_same():
     table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
     sizes = {"units": UNITS, "classes": 2, "dropout_rate": 0.3}
     batch, key = batch_of(20), jax.random.key(3)
-    one, two = gru_text_model(table, shared=True, **sizes), gru_text_model(table, **sizes)
+    one, two = GRUText(table, shared=True, **sizes).model(), GRUText(table, **sizes).model()
     shared = one.init(key, batch)
     assert set(shared) == {"embedding", "encoder", "extractor", "predictor"}
     assert (one.encodes, one.shared, two.shared) == (("encoder",), ("encoder",), ())
@@ -123,7 +123,7 @@ def test_prepared_for_some_words_it_does_the_same(padding, shared):
     table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
     table[0] = 0
     sizes = {"units": UNITS, "classes": 2, "dropout_rate": 0.3}
-    model = gru_text_model(table, padding=padding, shared=shared, **sizes)
+    model = GRUText(table, padding=padding, shared=shared, **sizes).model()
     batch = batch_of(24)
     params = model.init(jax.random.key(1), batch)
     words = np.union1d(batch.tokens, [0])
@@ -153,4 +153,4 @@ def test_a_predictor_without_an_extractor_is_prepared_alone(made):
 def test_nothing_is_prepared_where_nothing_was_compiled(monkeypatch):
     monkeypatch.setattr(native, "suits", lambda _: False)
     table = np.zeros((WORDS, DIMENSION), np.float32)
-    assert gru_text_model(table, units=UNITS, classes=2, dropout_rate=0).prepare is None
+    assert GRUText(table, units=UNITS, classes=2, dropout_rate=0).model().prepare is None

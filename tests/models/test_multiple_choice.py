@@ -9,7 +9,7 @@ from n2r_jax.attribution.of_model import unit_attributions
 from n2r_jax.data.records import Record
 from n2r_jax.data.vocabulary import Vocabulary
 from n2r_jax.inputs import WordInputs
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.models.multiple_choice import multiple_choice
 from n2r_jax.objectives.rationale import task_sums
 
@@ -28,7 +28,7 @@ def found():
         QUESTIONS, max_length=8, too_long="error", name="x"
     )
     batch = jax.tree.map(jnp.asarray, texts.batch(range(6), 6, 8))
-    rows = gru_text_model(jnp.asarray(TABLE), units=3, classes=1, dropout_rate=0.0)
+    rows = GRUText(jnp.asarray(TABLE), units=3, classes=1, dropout_rate=0.0).model()
     params = rows.init(jax.random.key(0), batch)
     return rows, multiple_choice(rows, 3), params, batch
 

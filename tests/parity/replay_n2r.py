@@ -23,7 +23,7 @@ from jaxtyping import Array
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods import METHODS, Settings
 from n2r_jax.methods.base import Method
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training.state import TrainState, create_state
 from n2r_jax.training.step import apply_gradients, encode, update_gradients
@@ -92,13 +92,13 @@ class Replay:
             continuity="mean",
             max_length=self.file["ids"].shape[2],
         )
-        model = gru_text_model(
+        model = GRUText(
             jnp.asarray(self.file["embedding"]),
             units=meta["hidden_dim"] // 2,
             classes=meta["classes"],
             dropout_rate=meta["dropout"],
             padding="release",
-        )
+        ).model()
         recorded = jnp.asarray(noise[..., 1] - noise[..., 0])
         settings = Settings(objective, omega_in_update_1=True, noise=lambda *_: recorded)
         return METHODS[meta["method"]](model, settings)

@@ -8,7 +8,7 @@ import pytest
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods import METHODS, Settings
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training import parallel
 from n2r_jax.training.state import create_state
@@ -34,7 +34,7 @@ def batch():
 def build(name, per="input"):
     table = np.random.default_rng(0).normal(size=(WORDS, 8)).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(jnp.asarray(table), units=4, classes=2, dropout_rate=0.3)
+    model = GRUText(jnp.asarray(table), units=4, classes=2, dropout_rate=0.3).model()
     objective = Objective(0.3, 11.0, 12.0, 0.9, 1.0, per, "mean", max_length=LENGTH)
     method = METHODS[name](model, Settings(objective, **SWITCHES))
     return method, {group: optax.sgd(0.1, momentum=0.9) for group in method.trained}

@@ -11,7 +11,7 @@ from n2r_jax.data.batching import Batches
 from n2r_jax.data.encoding import EncodedTexts
 from n2r_jax.kernels import native
 from n2r_jax.methods import METHODS, Settings, rationalize
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training import parallel, prepared
 from n2r_jax.training.evaluation import evaluate_batches, make_evaluate_step
@@ -26,7 +26,7 @@ if not native.available():
 def method():
     table = np.random.default_rng(0).normal(size=(WORDS, 6)).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(table, units=5, classes=2, dropout_rate=0.2)
+    model = GRUText(table, units=5, classes=2, dropout_rate=0.2).model()
     objective = Objective(
         sparsity=0.2,
         lambda_sparsity=1.0,

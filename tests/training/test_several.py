@@ -10,7 +10,7 @@ import pytest
 
 from n2r_jax.data.batch import Batch
 from n2r_jax.methods import METHODS, Settings
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.training import parallel, several
 from n2r_jax.training.state import create_state
@@ -38,7 +38,7 @@ BATCHES = [batch_of(0, 12), batch_of(1, 16), batch_of(2, 5)]
 def build(values):
     table = np.random.default_rng(0).normal(size=(WORDS, 8)).astype(np.float32)
     table[0] = 0
-    model = gru_text_model(jnp.asarray(table), units=4, classes=2, dropout_rate=0.3)
+    model = GRUText(jnp.asarray(table), units=4, classes=2, dropout_rate=0.3).model()
     objective = dataclasses.replace(OBJECTIVE, sparsity=values["sparsity"])
     method = METHODS["n2r_mmi"](model, Settings(objective))
     return method, {g: optax.adam(values["learning_rate"]) for g in method.trained}

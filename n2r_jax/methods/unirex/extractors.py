@@ -168,7 +168,7 @@ def _passes(
     chosen = masks.top_k_percent(scores, batch.valid, unirex.k)
     compares, keeps = unirex.weight_comprehensiveness > 0, unirex.weight_sufficiency > 0
     at_once = unirex.passes_at_once
-    if compares and keeps and model.predict_halves is not None:
+    if compares and keeps and model.divides(batch):
         for_full, for_halves = split_key(key, 2)
         if full is None:
             full = model.predict(params, batch, batch.valid, for_full).logits

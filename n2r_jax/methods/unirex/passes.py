@@ -41,7 +41,7 @@ def divided_logits(
     key: Array | None,
     at_once: int = 0,
 ) -> Float[Array, "2 m b c"]:
-    """Logits under each mask, and under its complement, of a model with `predict_halves`.
+    """Logits under each mask, and under its complement, of a batch that the model divides.
 
     at_once as in `masked_logits`: a mask and its complement are two.
     """

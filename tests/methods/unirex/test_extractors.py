@@ -13,7 +13,7 @@ from n2r_jax.errors import UserError
 from n2r_jax.methods import METHODS, Settings, rationalize
 from n2r_jax.methods.unirex.extractors import rationale_terms
 from n2r_jax.methods.unirex.passes import masked_logits
-from n2r_jax.models.gru_text import gru_text_model
+from n2r_jax.models.gru_text import GRUText
 from n2r_jax.objectives.rationale import Objective
 from n2r_jax.objectives.unirex import UnirexObjective
 from n2r_jax.training.state import create_state
@@ -30,7 +30,7 @@ ROWS, LENGTH, WORDS = 6, 10, 30
 def model():
     table = np.random.default_rng(0).normal(size=(WORDS, 6)).astype(np.float32)
     table[0] = 0
-    return gru_text_model(jnp.asarray(table), units=4, classes=2, dropout_rate=0.0)
+    return GRUText(jnp.asarray(table), units=4, classes=2, dropout_rate=0.0).model()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,41 @@
+"""The maximum over units, read at the place where it is.
+
+The derivative of `jnp.max` shares a cotangent out among the places that equal the maximum. XLA may
+make the operand twice, once with a product and a sum in one rounding and once in two: then no place
+equals it, and 0 / 0 is handed back. So places are chosen first, and values are read there.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+
+def max_over_units(
+    states: Float[Array, "b t f"], seen: Bool[Array, "b t"] | None = None
+) -> Float[Array, "b f"]:
+    """The largest state of the units that are seen, 0 where none is; of equals the first's.
+
+    seen: None where every unit is.
+    """
+    fixed = jax.lax.stop_gradient(states)
+    if seen is not None:
+        fixed = jnp.where(seen[..., None], fixed, -jnp.inf)
+    largest = jnp.take_along_axis(states, fixed.argmax(1, keepdims=True), axis=1)[:, 0]
+    return largest if seen is None else jnp.where(seen.any(1)[:, None], largest, 0.0)
+
+
+def max_by_segment(
+    values: Float[Array, "b p"], segment: Int[Array, "b p"], segments: int
+) -> Float[Array, "b s"]:
+    """The largest value of each segment from 0 on, 0 where it has none."""
+    fixed = jax.lax.stop_gradient(values)
+    order = jnp.lexsort((-fixed, segment), axis=-1)  # by segment, the largest first
+    ordered = jnp.take_along_axis(segment, order, axis=1)
+    wanted = jnp.arange(segments)
+    begin = jax.vmap(lambda own: jnp.searchsorted(own, wanted))(ordered)
+    begin = jnp.minimum(begin, ordered.shape[1] - 1)
+    found = jnp.take_along_axis(ordered, begin, axis=1) == wanted[None]
+    largest = jnp.take_along_axis(values, jnp.take_along_axis(order, begin, axis=1), axis=1)
+    return jnp.where(found, largest, 0.0)
