@@ -1,4 +1,4 @@
-"""What the UNIREX configs share (Chan et al., ICML 2022): BigBird, or a GRU where it is asked for.
+"""What the UNIREX configs share (Chan et al., ICML 2022): BigBird, or a GRU or GCN if asked for.
 
 A config's argument is the method, and the model after a comma: `configs/unirex_sst.py:dlm_fp` or
 `configs/unirex_sst.py:slm_fp,gru`. Loss weights are the README's; the paper chooses them on dev
@@ -15,7 +15,8 @@ from ml_collections import ConfigDict
 from configs import base
 from n2r_jax.errors import UserError
 
-MODELS = ("bigbird", "gru")
+MODELS = {"bigbird": "transformer", "gru": "gru", "gcn": "gcn"}
+RATES = {"bigbird": 2e-5, "gru": 1e-3, "gcn": 3e-3}
 
 
 def get_config(
@@ -45,8 +46,12 @@ def get_config(
 def _use_model(config: ConfigDict, model: str) -> None:
     if model not in MODELS:
         raise UserError(f"the config's model is {model!r}; choose {' or '.join(MODELS)}")
-    config.model.name = "gru" if model == "gru" else "transformer"
-    config.training.learning_rate = 1e-3 if model == "gru" else 2e-5
+    config.model.name = MODELS[model]
+    config.training.learning_rate = RATES[model]
+    if model == "gcn":
+        config.model.update(units=64, dropout=0.0)
+        config.graph.update(layers=4, weights="one")
+        config.objective.lambda_continuity = 0.0
     if model == "bigbird":
         config.model.dropout = 0.0  # heads have none of their own
         # A hidden token keeps its place and is attended to by no other.

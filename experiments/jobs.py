@@ -93,7 +93,7 @@ def data_fields(arguments: argparse.Namespace, folder: pathlib.Path) -> dict[str
     their vectors or encoder.
     """
     if arguments.data.endswith(".npz"):
-        return {"data.train": str(pathlib.Path(arguments.data).absolute())}
+        return {"data.name": "graphs", "data.train": str(pathlib.Path(arguments.data).absolute())}
     if not (arguments.vectors or arguments.encoder):
         raise SystemExit("texts need word vectors or an encoder: name --vectors or --encoder")
     fields = {}

@@ -64,6 +64,9 @@ def head(arguments: argparse.Namespace, title: str) -> list[str]:
     """What was run, for the top of a result file."""
     seeds = ", ".join(map(str, arguments.seeds))
     read = "a pretrained encoder" if arguments.encoder else "GRUs on word vectors"
+    if arguments.data.endswith(".npz"):
+        read = "GCNs, of which units are nodes"
+    paper = published(arguments.dataset)
     changed = f"; changed: {', '.join(arguments.set)}" if arguments.set else ""
     return [
         f"# {arguments.dataset}: {title}, test, mean (sd) of seeds {seeds}",
@@ -72,7 +75,7 @@ def head(arguments: argparse.Namespace, title: str) -> list[str]:
         "comp, suff and CSD: AOPC over |K| + 1. AUPRC, TF1 (macro, of units more probable than",
         "0.5) and task in percent, AUPRC and TF1 as means over inputs, of words alone. Gains (NRG)",
         "are among the rows shown.",
-        "The paper's own figures are of BigBird on all rows.",
+        *(["The paper's own figures are of BigBird on all rows."] if paper else []),
         "",
     ]
 

@@ -124,22 +124,31 @@ class _Arrays:
             "directed": True,
             "node_numbers": order.tolist() if inside else None,
         }
-        if "mol_id" in self.found:
-            fields["id"] = str(self.found["mol_id"][index])
+        if self._names is not None:
+            fields["id"] = self._names[index]
         if self._types is not None:
             fields["nodes"] = [str(name) for name in self._types[start:end][order]]
         if self._features is not None:
             fields["features"] = self._features[start:end][order].tolist()
-        if (
-            "node_truth" in self.found
-            and self.found.get("n_explanations", [1] * (index + 1))[index]
-        ):
+        if "node_truth" in self.found and self._is_marked(index):
             fields["rationale"] = self._flat("node_truth")[start:end][order].astype(int).tolist()
         return fields
 
     def _is_marked(self, index: int) -> bool:
         counts = self.found.get("n_explanations")
         return counts is None or bool(counts[index])
+
+    @functools.cached_property
+    def _names(self) -> list[str] | None:
+        """Names of the graphs; one that was there before (a molecule again) gets its number."""
+        if "mol_id" not in self.found:
+            return None
+        names = [str(name) for name in self.found["mol_id"]]
+        seen: set[str] = set()
+        for index, name in enumerate(names):
+            names[index] = f"{name} (graph {index + 1})" if name in seen else name
+            seen.add(name)
+        return names
 
     @functools.cached_property
     def _types(self) -> np.ndarray | None:
