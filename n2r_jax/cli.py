@@ -148,6 +148,11 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     report.add_argument(
         "--texts", type=int, default=5000, metavar="N", help="texts in it; default: 5000"
     )
+    report.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also comprehensiveness and sufficiency (12 more passes)",
+    )
     report.add_argument("--overwrite", action="store_true", help="replace what is at FILE")
     report.set_defaults(command=_report)
 
@@ -245,6 +250,7 @@ def _report(arguments: argparse.Namespace) -> int:
         data=arguments.data,
         which=arguments.checkpoint,
         limit=arguments.texts,
+        faithfulness=arguments.faithfulness,
         overwrite=arguments.overwrite,
     )
 

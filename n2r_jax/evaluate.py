@@ -69,6 +69,26 @@ class Evaluation:
             choices=texts.choices,
         )
 
+    def faithfulness(self, removal: Removal | None = None) -> dict[str, Any]:
+        """Comprehensiveness and sufficiency of the top k % by score, and of the run's masks.
+
+        removal: whether tokens are taken out for that or hidden; default: as the config says.
+        """
+        from n2r_jax.faithful import masked_predictor
+
+        trained, compat = self.trained, assemble.make_compat(self.trained.config)
+        removal = removal or compat.faith_eval_input
+        section = faithfulness_report(
+            partial(masked_predictor(trained, compact=removal == "compact"), self.texts),
+            self.outputs.scores,
+            self.outputs.mask,
+            self.valid,
+            trained.config.unirex.k,
+            faithful_to=trained.method.faithful_to,
+            denominator=compat.aopc_denominator,
+        )
+        return section | {"removal": removal}
+
     def origin(self) -> dict[str, Any]:
         """Where the scores are from."""
         trained, seed = self.trained, self.sample_seed
@@ -124,23 +144,9 @@ def evaluate(
     as the run's config says.
     """
     found = run_on(TrainedRun(directory, which, changes), data, sample_seed=sample_seed)
-    report, outputs = found.report(), found.outputs
+    report = found.report()
     if faithfulness:
-        from n2r_jax.faithful import masked_predictor
-
-        trained, compat = found.trained, assemble.make_compat(found.trained.config)
-        removal = removal or compat.faith_eval_input
-        section = faithfulness_report(
-            partial(masked_predictor(trained, compact=removal == "compact"), found.texts),
-            outputs.scores,
-            outputs.mask,
-            found.valid,
-            trained.config.unirex.k,
-            faithful_to=trained.method.faithful_to,
-            denominator=compat.aopc_denominator,
-        )
-        section["removal"] = removal
-        report = dataclasses.replace(report, faithfulness=section)
+        report = dataclasses.replace(report, faithfulness=found.faithfulness(removal))
     return report, found.origin()
 
 

@@ -9,11 +9,13 @@ from n2r_jax.errors import UserError
 from n2r_jax.evaluate import Evaluation
 from n2r_jax.export.target import new_file, refuse_existing
 from n2r_jax.inference import Which
-from n2r_jax.report.curves import learning_curves, sparsity_picture
+from n2r_jax.report.curves import faithfulness_picture, learning_curves, sparsity_picture
 from n2r_jax.report.examples import examples
 from n2r_jax.report.page import Content, render
 from n2r_jax.report.tables import (
+    Scores,
     confusion_tables,
+    faithfulness_table,
     other_table,
     overlap_tables,
     settings_table,
@@ -31,17 +33,21 @@ def report_command(
     data: str | None = None,
     which: Which = "best",
     limit: int,
+    faithfulness: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Run, write the page and say where it is; UserError or DataError where that cannot be.
 
-    limit: texts that the page holds, the first ones; the scores are of all.
+    limit: texts that the page holds, the first ones; the scores are of all. faithfulness: whether
+    comprehensiveness and sufficiency are among them.
     """
     if limit < 1:
         raise UserError(f"--texts {limit} leaves no text to show; give at least 1")
     path = pathlib.Path(out)
     refuse_existing(path, overwrite)
-    html = report_page(run_all(directories, data, which), limit)
+    evaluations = run_all(directories, data, which)
+    faithful = {name: found.faithfulness() for name, found in evaluations.items() if faithfulness}
+    html = report_page(evaluations, limit, faithful)
     with new_file(path) as file:
         file.write(html)
     size = len(html.encode()) / 1e6
@@ -49,8 +55,13 @@ def report_command(
     return 0
 
 
-def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
-    """Return the HTML of runs on the same texts, by name; the first `limit` texts are in it."""
+def report_page(
+    evaluations: Mapping[str, Evaluation], limit: int, faithful: Mapping[str, Scores] | None = None
+) -> str:
+    """Return the HTML of runs on the same texts, by name; the first `limit` texts are in it.
+
+    faithful: each run's `Evaluation.faithfulness`, if that is to be in it.
+    """
     (first, *_), runs = evaluations.values(), list(evaluations)
     scores = {name: found.report().to_dict() for name, found in evaluations.items()}
     learned = {name: read_metrics(found.trained.run.path) for name, found in evaluations.items()}
@@ -62,16 +73,23 @@ def report_page(evaluations: Mapping[str, Evaluation], limit: int) -> str:
             sparsity_picture(evaluations)
         ),
     }
+    drawn = [picture for picture in pictures.values() if picture is not None]
+    if faithful and (picture := faithfulness_picture(faithful)):
+        drawn.append(picture)
     overlap = overlap_tables(scores)
     texts, found = len(first.source), examples(list(evaluations.values()), limit)
     labels = first.trained.labels
     content = Content(
         title=f"{' and '.join(runs)} on {pathlib.PurePath(first.data).name}",
         origins=_origins(evaluations),
-        notes=_notes(evaluations, scores),
-        scores=[summary_table(scores), *overlap[:1]],
+        notes=[*_notes(evaluations, scores), *_definitions(faithful or {})],
+        scores=[
+            summary_table(scores),
+            *overlap[:1],
+            *([faithfulness_table(faithful)] if faithful else []),
+        ],
         confusions=confusion_tables(scores, labels),
-        pictures=[picture for picture in pictures.values() if picture is not None],
+        pictures=drawn,
         curve_notes=[note for note, picture in pictures.items() if picture is None],
         shown_note=f"The first {len(found)} of {texts} texts." if len(found) < texts else "",
         more=[*overlap[1:], other_table(scores)],
@@ -111,6 +129,15 @@ def _notes(evaluations: Mapping[str, Evaluation], scores: Mapping[str, dict]) ->
             "score of any mask as large. Select-all: the mask of all tokens."
         )
     return notes
+
+
+def _definitions(faithful: Mapping[str, Scores]) -> list[str]:
+    """What faithfulness is, by the runs that it is that for."""
+    runs: dict[str, list[str]] = {}
+    for name, found in faithful.items():
+        said = (f"{s}: {found['definitions'][s]}" for s in ("comprehensiveness", "sufficiency"))
+        runs.setdefault("; ".join(said) + ".", []).append(name)
+    return [f"Faithfulness of {' and '.join(names)}. {text}" for text, names in runs.items()]
 
 
 def _settings(evaluations: Mapping[str, Evaluation]) -> list[Table]:

@@ -76,6 +76,30 @@ def sparsity_picture(evaluations: Mapping[str, Evaluation]) -> Picture | None:
     return Picture(as_svg(draw([panel])), caption)
 
 
+def faithfulness_picture(sections: Mapping[str, Mapping[str, Any]]) -> Picture | None:
+    """Draw comprehensiveness and sufficiency by the share that counts as rationale.
+
+    sections: `Evaluation.faithfulness` by name of the run. None where no run has several shares.
+    """
+    several = {name: found for name, found in sections.items() if len(found["k"]) > 1}
+    if not several:
+        return None
+    panels = [
+        Panel(
+            score,
+            "tokens that count as rationale (%)",
+            "change of probability",
+            [Series(name, found["k"], found[score]["per_k"]) for name, found in several.items()],
+        )
+        for score in ("comprehensiveness", "sufficiency")
+    ]
+    caption = (
+        "How much the probability of the predicted label falls without the best-scored tokens "
+        "(comprehensiveness, higher is better) and with them alone (sufficiency, lower is better)."
+    )
+    return Picture(as_svg(draw(panels)), caption)
+
+
 def _own_masks(evaluation: Evaluation, like: int) -> Series:
     """Sparsity and F1 of the masks that a run selects itself, in %, as a mark without a name."""
     marked = evaluation.texts.annotated

@@ -60,6 +60,22 @@ def _overlap_table(overlap: Mapping[str, Scores], definition: str) -> Table:
     return Table(caption, headings, rows)
 
 
+def faithfulness_table(sections: Mapping[str, Scores]) -> Table:
+    """Return comprehensiveness, sufficiency and their distance, a row a run and a score."""
+    first = next(iter(sections.values()))
+    rows = []
+    for run, found in sections.items():
+        for name in ("comprehensiveness", "sufficiency", "csd"):
+            score = found[name]
+            same = found["k"] == first["k"]  # not of a method that sees its rationale alone
+            shares = score["per_k"] if same else [None] * len(first["k"])
+            numbers = [score["aopc_k"], score["aopc_k_plus_1"], *shares, score["selected"]]
+            rows.append([f"{run}: {name}", *map(_decimal, numbers)])
+    means = ("AOPC |K| (ERASER)", "AOPC |K| + 1 (UNIREX)")
+    headings = ("run", *means, *(f"top {k:g} %" for k in first["k"]), "own masks")
+    return Table("Faithfulness (differences of probabilities)", headings, rows)
+
+
 def other_table(scores: Mapping[str, Scores]) -> Table:
     """Every score that has an interval or is a count, a column a run."""
     flat = {run: _flat(found) for run, found in scores.items()}

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from n2r_jax import cli, runtime
+from n2r_jax.evaluate import evaluate
 from tests import tiny
 from tests.score.eraser_files import write_lines
 
@@ -65,6 +66,19 @@ def test_two_runs_stand_side_by_side_on_the_same_text(n2r, runs, tmp_path):
     code, _, errors = n2r(*command)
     assert code == 2 and "exists already" in errors and errors.count("\n") == 1
     assert n2r(*command, "--overwrite")[0] == 0
+
+
+def test_faithfulness_is_there_where_it_is_asked_for(n2r, runs, tmp_path):
+    out = tmp_path / "o.html"
+    options = ("report", "--run", runs[0], "--run", runs[1], "--out", out)
+    assert n2r(*options, "--faithfulness")[0] == 0
+    page = out.read_text(encoding="utf-8")
+    assert "one: comprehensiveness" in page and "two: sufficiency" in page
+    assert "How much the probability of the predicted label falls" in page
+    found = evaluate(runs[0], faithfulness=True)[0].faithfulness
+    assert f"{found['comprehensiveness']['selected']:.3f}</td>" in page
+    assert n2r(*options, "--overwrite")[0] == 0
+    assert "one: comprehensiveness" not in out.read_text(encoding="utf-8")
 
 
 def test_what_is_missing_is_said(n2r, runs, tmp_path):
