@@ -78,7 +78,7 @@ def mean_delta(trained: TrainedRun, texts: EncodedTexts, steps: int) -> float:
     import jax.numpy as jnp
 
     from n2r_jax import assemble
-    from n2r_jax.attribution import attribute, convergence_delta
+    from n2r_jax.attribution import convergence_delta, integrated_gradients
     from n2r_jax.attribution.of_model import class_logit, from_vectors
     from n2r_jax.data.batching import Batches
 
@@ -90,7 +90,7 @@ def mean_delta(trained: TrainedRun, texts: EncodedTexts, steps: int) -> float:
         chosen = model.predict(params, batch, batch.valid, None).logits.argmax(-1)
         target = class_logit(model, params, batch, batch.valid, chosen)
         x, baseline = source.vectors(params, batch), source.baseline(params, batch)
-        values = attribute("integrated_gradients", target, x, baseline, steps=steps)
+        values = integrated_gradients(target, x, baseline, steps=steps)
         return jnp.abs(convergence_delta(target, values, x, baseline))
 
     size, bounds = trained.config.evaluation.batch_size, assemble.length_buckets(trained.config)

@@ -119,14 +119,14 @@ def _notes(evaluations: Mapping[str, Evaluation], scores: Mapping[str, dict]) ->
         if found.trained.method.predicts_from_all:
             notes.append(
                 f"{name} predicts from the whole text: its rationale explains the prediction, "
-                "which other tokens have a say in."
+                "which all else has a say in, too."
             )
         if reason := scores[name]["overlap_missing"]:
             notes.append(f"{name}: no overlap with gold, since {reason}.")
     if any(scores[name]["overlap"] for name in evaluations):
         notes.append(
             "Random: the expected score of a random mask of the same sparsity. Ceiling: the best "
-            "score of any mask as large. Select-all: the mask of all tokens."
+            "score of any mask as large. Select-all: the mask of all."
         )
     return notes
 

@@ -68,9 +68,9 @@ def sparsity_picture(evaluations: Mapping[str, Evaluation]) -> Picture | None:
     if not curves:
         return None
     series = [*curves, *exact, *spots]
-    panel = Panel("F1 by sparsity", "selected tokens (%)", "F1, corpus-micro (%)", series)
+    panel = Panel("F1 by sparsity", "selected (%)", "F1, corpus-micro (%)", series)
     caption = (
-        "Rationale F1 of the best-scored tokens of each text, by the share selected, "
+        "Rationale F1 of what is best-scored in each input, by the share selected, "
         "beside random masks and the ceiling; large marks are the runs' own masks."
     )
     return Picture(as_svg(draw([panel])), caption)
@@ -87,15 +87,15 @@ def faithfulness_picture(sections: Mapping[str, Mapping[str, Any]]) -> Picture |
     panels = [
         Panel(
             score,
-            "tokens that count as rationale (%)",
+            "counts as rationale (%)",
             "change of probability",
             [Series(name, found["k"], found[score]["per_k"]) for name, found in several.items()],
         )
         for score in ("comprehensiveness", "sufficiency")
     ]
     caption = (
-        "How much the probability of the predicted label falls without the best-scored tokens "
-        "(comprehensiveness, higher is better) and with them alone (sufficiency, lower is better)."
+        "How much the probability of the predicted label falls without what is best-scored "
+        "(comprehensiveness, higher is better) and with that alone (sufficiency, lower is better)."
     )
     return Picture(as_svg(draw(panels)), caption)
 

@@ -31,7 +31,7 @@ def summary_table(scores: Mapping[str, Scores]) -> Table:
         )
         rows.append([run, *cells])
     of_f1 = ("rationale F1, micro", "of a random mask", "ceiling")
-    headings = ("run", "accuracy", "macro F1 of labels", *of_f1, "tokens selected")
+    headings = ("run", "accuracy", "macro F1 of labels", *of_f1, "selected")
     return Table("Summary (%, with 95 % intervals)", headings, rows)
 
 

@@ -1,11 +1,14 @@
 """UNIREX's tables: the paper's own gains come out of its figures, and claims are checked."""
 
+import argparse
 import csv
 import json
 
+import numpy as np
 import pytest
 
-from experiments.unirex import few_gold, main_table, scores, variants
+from experiments.unirex import few_gold, main_table, scores, steps, transfer, variants
+from tests import tiny
 
 RUN = {"comprehensiveness": 0.3, "sufficiency": 0.2, "csd": 0.1}
 RUN |= {"auprc": 50.0, "token_f1": 40.0, "task": 90.0}
@@ -84,3 +87,19 @@ def test_jobs_differ_in_what_their_row_says(tmp_path):
     assert any(part.endswith("configs/unirex_sst.py:slm_fp,gru") for part in words)
     assert {"--config.unirex.sufficiency=mae", "--config.seed=2"} <= set(train)
     assert evaluate[-1] == "--faithfulness"
+
+
+def test_more_steps_come_nearer_to_what_they_have_to_add_up_to():
+    few, many = (steps.score(tiny.trained_run(), count) for count in (1, 16))
+    assert list(few) == list(steps.COLUMNS)
+    assert all(np.isfinite(value) for value in (*few.values(), *many.values()))
+    assert 0 < many["delta"] < 0.5 * few["delta"]
+
+
+def test_a_target_is_a_data_set_with_a_metric_and_a_file(tmp_path):
+    file = tmp_path / "test.jsonl"
+    file.touch()
+    assert transfer.target(f"yelp={file}") == ("yelp", str(file))
+    for given, told in ((f"olid={file}", "olid: no such data set"), ("yelp=none", "is no file")):
+        with pytest.raises(argparse.ArgumentTypeError, match=told):
+            transfer.target(given)
