@@ -18,7 +18,7 @@ from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.inputs import Inputs, PieceInputs, WordInputs
 from n2r_jax.models.gru_text import GRUText
 from n2r_jax.models.interface import RationaleModel
-from n2r_jax.models.mlp import mlp_shape
+from n2r_jax.models.mlp import Shape, mlp_shape
 from n2r_jax.models.multiple_choice import multiple_choice
 
 MODELS = ("gru", "transformer", "gcn")
@@ -77,6 +77,7 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
     if name == "gru":
         table = jnp.asarray(inputs.table)
         given: Any = {"dropout_rate": model.dropout, "shared": config.encoder.shared}
+        given["score_head"] = _score_head(config)
         return GRUText(table, units=model.units, classes=classes, **given).model()
     if name == "transformer":
         return _make_transformer(config, inputs, classes)
@@ -98,7 +99,12 @@ def _make_gcn(config: Any, inputs: GraphInputs, classes: int) -> RationaleModel:
         classes=classes,
         dropout_rate=config.model.dropout,
         shared=config.encoder.shared,
+        score_head=_score_head(config),
     ).model()
+
+
+def _score_head(config: Any) -> Shape | None:
+    return mlp_shape(config.encoder.score_head, "config.encoder.score_head", otherwise="linear")
 
 
 def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> RationaleModel:
@@ -126,7 +132,7 @@ def _make_transformer(config: Any, inputs: PieceInputs, classes: int) -> Rationa
         word_score=chosen.word_score,
         shared=chosen.shared,
         frozen=chosen.frozen,
-        score_head=mlp_shape(chosen.score_head, "config.encoder.score_head", otherwise="linear"),
+        score_head=_score_head(config),
         special_pieces=inputs.tokenizer.special_pieces,
         encoder_drops=chosen.dropout > 0 or chosen.attention_dropout > 0,
         pretrained=partial(_read_weights, config, extractor),

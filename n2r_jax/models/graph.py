@@ -30,6 +30,7 @@ from n2r_jax.models.graph_modules import GraphExtractor, GraphPredictor, Pooling
 from n2r_jax.models.groups import of_group, share
 from n2r_jax.models.interface import FromVectors, Params, Prediction, RationaleModel
 from n2r_jax.models.message_passing import EdgeWeights
+from n2r_jax.models.mlp import Shape
 from n2r_jax.models.soft_attention import soft_attention
 
 
@@ -50,6 +51,8 @@ class GraphModel:
     """One GCN for both, the parameter group 'encoder'."""
     unit_classes: int = 0
     """See `RationaleModel.unit_classes`; 0: one score."""
+    score_head: Shape | None = None
+    """The extractor's head: hidden layers of an MLP; None: a linear one."""
 
     def model(self) -> RationaleModel:
         """The pure functions."""
@@ -148,7 +151,8 @@ class GraphModel:
 
     @property
     def _extractor(self) -> GraphExtractor:
-        return GraphExtractor(**self._sizes, unit_classes=self.unit_classes)
+        heads: Any = {"unit_classes": self.unit_classes, "score_head": self.score_head}
+        return GraphExtractor(**self._sizes, **heads)
 
     @property
     def _predictor(self) -> GraphPredictor:

@@ -14,6 +14,7 @@ from n2r_jax.kernels.dropout import dropout
 from n2r_jax.models.encoders.interface import Nonlinearity, unchanged
 from n2r_jax.models.interface import Prediction
 from n2r_jax.models.message_passing import EdgeWeights, propagate, weighted_graph
+from n2r_jax.models.mlp import Mlp, Shape
 from n2r_jax.models.pooling import max_over_units
 
 Pooling = Literal["max", "mean"]
@@ -71,12 +72,18 @@ class GraphExtractor(nn.Module):
     dropout_rate: float
     unit_classes: int = 0
     """Logits of a node by `score`, on a last axis; 0: one score, and no such axis."""
+    score_head: Shape | None = None
+    """Hidden layers of an MLP; None: a linear head."""
 
     def setup(self) -> None:
         """Create the parameters."""
         self.gcn = GCN(self.units, self.layers, self.weights, self.layer_norm)
         self.norm = nn.LayerNorm()
-        self.head = dense(self.unit_classes or 2, self.units)
+        self.head: Any = (
+            Mlp(self.score_head, self.units, self.unit_classes or 1)
+            if self.score_head
+            else dense(self.unit_classes or 2, self.units)
+        )
 
     def encode(
         self, nodes: Float[Array, "b t e"], valid: Float[Array, "b t"], graphs: Graphs
@@ -90,7 +97,9 @@ class GraphExtractor(nn.Module):
         """Logit of selected minus logit of not selected, or those of `unit_classes`."""
         normed = dropout(self.norm(states), key, row, self.dropout_rate, layout="btf")
         logits = self.head(normed)
-        return logits if self.unit_classes else logits[..., 1] - logits[..., 0]
+        if self.unit_classes:
+            return logits
+        return logits[..., 0] if self.score_head else logits[..., 1] - logits[..., 0]
 
 
 class GraphPredictor(nn.Module):

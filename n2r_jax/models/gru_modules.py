@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -14,6 +15,7 @@ from n2r_jax.kernels.bigru import bigru_max, bigru_states
 from n2r_jax.kernels.dropout import dropout
 from n2r_jax.kernels.gru import Weights
 from n2r_jax.kernels.token_scores import (
+    EPSILON,
     Head,
     StateMoments,
     States,
@@ -22,6 +24,7 @@ from n2r_jax.kernels.token_scores import (
 )
 from n2r_jax.kernels.word_gru import Words, word_max, word_moments
 from n2r_jax.models.interface import Prediction
+from n2r_jax.models.mlp import Mlp, Shape
 
 Tokens = Float[Array, "t e b"] | Words
 """What a GRU reads: the vectors of a batch's tokens, or in inference words already projected."""
@@ -75,13 +78,20 @@ class GRUExtractor(nn.Module):
     dropout_rate: float
     unit_classes: int = 0
     """Logits of a token by `score`, on a last axis; 0: one score, and no such axis."""
+    score_head: Shape | None = None
+    """Hidden layers of an MLP; None: a linear head."""
 
     def setup(self) -> None:
         """Create the parameters."""
         self.gru = GRUWeights(self.units, self.features)
         self.scale = self.param("scale", nn.initializers.ones, (2 * self.units,))
         self.offset = self.param("offset", nn.initializers.zeros, (2 * self.units,))
-        self.head = Linear(self.unit_classes or 2, 2 * self.units)
+        width = 2 * self.units
+        self.head: Any = (
+            Mlp(self.score_head, width, self.unit_classes or 1)
+            if self.score_head
+            else Linear(self.unit_classes or 2, width)
+        )
 
     def encode(self, tokens: Tokens, valid: Float[Array, "t b"]) -> Encoded:
         """Both directions: the costly part, before any noise."""
@@ -102,11 +112,23 @@ class GRUExtractor(nn.Module):
             if key is not None:
                 raise ValueError("words already projected are for inference, without dropout")
             return scores_of_moments(encoded, head) + bias
+        if self.score_head is not None:
+            return self._mlp_score(encoded, row, key)
         scores = [
             token_scores(encoded, head, row, self.dropout_rate, key) + bias
             for head, bias in self._heads()
         ]
         return jnp.stack(scores, -1) if self.unit_classes else scores[0]
+
+    def _mlp_score(
+        self, states: States, row: Int[Array, " b"], key: Array | None
+    ) -> Float[Array, "t b"] | Float[Array, "t b c"]:
+        both = jnp.concatenate(states, axis=1)
+        normed = jax.nn.standardize(both, axis=1, epsilon=EPSILON)
+        scaled = normed * self.scale[None, :, None] + self.offset[None, :, None]
+        kept = dropout(scaled, key, row, self.dropout_rate)
+        logits: Array = self.head(kept.transpose(0, 2, 1))
+        return logits if self.unit_classes else logits[..., 0]
 
     def _heads(self) -> list[tuple[Head, Float[Array, ""]]]:
         """Head and bias of every class, or those of selected minus those of not selected."""

@@ -27,6 +27,7 @@ from n2r_jax.models.encoders.interface import Nonlinearity, unchanged
 from n2r_jax.models.groups import of_group, share
 from n2r_jax.models.gru_modules import Encoded, GRUExtractor, GRUPredictor, Tokens
 from n2r_jax.models.interface import FromVectors, Params, Prediction, RationaleModel
+from n2r_jax.models.mlp import Shape
 from n2r_jax.models.soft_attention import soft_attention
 
 
@@ -49,10 +50,13 @@ class GRUText:
     the maximum leaves it out."""
     unit_classes: int = 0
     """See `RationaleModel.unit_classes`; 0: one score."""
+    score_head: Shape | None = None
+    """The extractor's head: hidden layers of an MLP; None: a linear one."""
 
     def model(self) -> RationaleModel:
         """The pure functions."""
-        one_head = not self.unit_classes  # by which alone prepared words are scored
+        # Prepared words are scored by one linear head.
+        one_head = not self.unit_classes and self.score_head is None
         return RationaleModel(
             init=self.init,
             encode=self.encode,
@@ -188,8 +192,8 @@ class GRUText:
 
     @property
     def _extractor(self) -> GRUExtractor:
-        features = self.table.shape[1]
-        return GRUExtractor(self.units, features, self.dropout_rate, self.unit_classes)
+        sizes = (self.units, self.table.shape[1], self.dropout_rate)
+        return GRUExtractor(*sizes, self.unit_classes, self.score_head)
 
     @property
     def _predictor(self) -> GRUPredictor:

@@ -11,6 +11,7 @@ from n2r_jax.data.records import Graph
 from n2r_jax.graph_inputs import GraphInputs
 from n2r_jax.models.graph import GraphModel
 from n2r_jax.models.message_passing import propagate, weighted_graph
+from n2r_jax.models.mlp import Shape
 from tests.graphs import record
 
 RNG = np.random.default_rng(0)
@@ -211,3 +212,11 @@ def test_units_may_have_classes_and_attention_may_average_them():
     even = model.attend(params, batch, jnp.zeros((4, 6)), True, None)
     mean, _ = make("mean")
     same(even, mean.predict(params, batch, batch.valid, None))
+
+
+def test_an_mlp_may_score_the_nodes():
+    model, params = make(score_head=Shape(5, 1))
+    assert set(params["extractor"]["head"]) == {"linear_0", "linear_1"}
+    batch = batch_of(RECORDS)
+    scores = model.score(params, model.encode(params, batch), batch, None)
+    assert scores.shape == batch.valid.shape and np.ptp(scores) > 1e-3

@@ -9,6 +9,7 @@ import pytest
 from n2r_jax.data.batch import Batch
 from n2r_jax.kernels import native
 from n2r_jax.models.gru_text import GRUText
+from n2r_jax.models.mlp import Shape
 
 LENGTHS = np.array([20, 9, 1, 0])
 ROWS, WORDS, DIMENSION, UNITS = len(LENGTHS), 30, 6, 5
@@ -95,6 +96,27 @@ def test_scores_have_the_gradient_of_their_definition(made):
     jax.test_util.check_grads(
         loss, (states, params["extractor"]), 1, ("rev",), atol=0.05, rtol=0.05, eps=1e-2
     )
+
+
+@pytest.mark.parametrize("unit_classes", [0, 3])
+def test_an_mlp_scores_the_normed_states(unit_classes):
+    table = np.random.default_rng(0).normal(size=(WORDS, DIMENSION)).astype(np.float32)
+    sizes = {"units": UNITS, "classes": 2, "dropout_rate": 0.3, "unit_classes": unit_classes}
+    model, batch = GRUText(table, score_head=Shape(7, 2), **sizes).model(), batch_of(20)
+    assert model.prepare is None
+    params = model.init(jax.random.key(1), batch)
+    states = model.encode(params, batch)
+    found = model.score(params, states, batch, None)
+    both = np.concatenate(states, 1).transpose(2, 0, 1)
+    x = (both - both.mean(-1, keepdims=True)) / np.sqrt(both.var(-1, keepdims=True) + 1e-5)
+    head = params["extractor"]["head"]
+    for layer in range(3):
+        own = head[f"linear_{layer}"]
+        x = (np.maximum(x, 0) if layer else x) @ np.asarray(own["kernel"])
+        x = x + np.asarray(own["bias"])
+    np.testing.assert_allclose(found, x if unit_classes else x[..., 0], atol=2e-5)
+    dropped = model.score(params, states, batch, jax.random.key(0))
+    assert not np.allclose(dropped, found, atol=1e-3)
 
 
 def test_one_gru_for_both_is_two_that_are_the_same():
