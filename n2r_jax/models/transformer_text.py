@@ -113,7 +113,11 @@ class TransformerText:
 
     def init(self, key: Array, batch: Batch) -> Params:
         """Parameters by group: pretrained encoders, fresh heads."""
-        return self._groups(key, self._start)
+        if self.pretrained is None:
+            return self._groups(key, jax.jit(self.extractor.init))
+        read = self.pretrained()
+        # Arrays of its own: a training step gives its buffers up, and none can be given up twice.
+        return self._groups(key, lambda _: jax.tree.map(jnp.array, read))
 
     def draw(self, key: Array, batch: Batch) -> Params:
         """Parameters by group, all of them random."""
@@ -286,12 +290,6 @@ class TransformerText:
     @property
     def _example(self) -> Float[Array, "1 h"]:
         return jnp.zeros((1, self.extractor.hidden_size))
-
-    def _start(self, key: Array) -> EncoderParams:
-        if self.pretrained is None:
-            return jax.jit(self.extractor.init)(key)
-        # Arrays of its own: a training step gives its buffers up, and none can be given up twice.
-        return jax.tree.map(jnp.array, self.pretrained())
 
     def _encoder(self, params: Params, group: str) -> EncoderParams:
         own = params["encoder"] if self.shared else params[group]["encoder"]
