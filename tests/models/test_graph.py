@@ -220,3 +220,21 @@ def test_an_mlp_may_score_the_nodes():
     batch = batch_of(RECORDS)
     scores = model.score(params, model.encode(params, batch), batch, None)
     assert scores.shape == batch.valid.shape and np.ptp(scores) > 1e-3
+
+
+def test_alike_nodes_have_alike_gradients():
+    """A ring whose nodes nothing tells apart: of vectors and of the mask, also where none is in."""
+    ring = record("CCCCCC", [(i, (i + 1) % 6) for i in range(6)], [(0.5, 0.1)] * 6)
+    model, params = make(weights="one")
+    batch = batch_of([ring])
+    source = model.from_vectors
+
+    def logit(vectors, mask):
+        return source.predict(params, batch, vectors, mask, None).logits[0, 1]
+
+    vectors = source.vectors(params, batch)
+    for mask in (batch.valid, batch.valid * 0):
+        of_vectors, of_mask = jax.jit(jax.grad(logit, (0, 1)))(vectors, mask)
+        for slopes in (of_vectors[0], of_mask[0]):
+            np.testing.assert_allclose(slopes, np.broadcast_to(slopes[:1], slopes.shape), rtol=1e-4)
+        assert np.abs(of_mask).max() > 1e-4
