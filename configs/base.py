@@ -142,7 +142,7 @@ def _model() -> ConfigDict:
 
 
 def _encoder() -> ConfigDict:
-    """Of model.name=transformer alone, but for `shared`."""
+    """Of model.name=transformer alone, but for `shared` and `score_head`."""
     return ConfigDict(
         {
             "pretrained": "",  # a Hugging Face directory, or a name on its hub

@@ -20,12 +20,18 @@ RATES = {"bigbird": 2e-5, "gru": 1e-3, "gcn": 3e-3}
 
 
 def get_config(
-    argument: str, data: Mapping[str, Any], *, buckets: Sequence[int], sparsity: float
+    argument: str,
+    data: Mapping[str, Any],
+    *,
+    buckets: Sequence[int],
+    sparsity: float,
+    otherwise: str = "bigbird",
 ) -> ConfigDict:
     """Return the settings of a method on a data set.
 
     data: fields of config.data. sparsity: the share of units in the mask that is reported beside
-    the top-k ones; about that of the gold rationales. Raises UserError for an unknown model.
+    the top-k ones; about that of the gold rationales. otherwise: the model where none is named.
+    Raises UserError for an unknown model.
     """
     method, _, model = argument.partition(",")
     config = base.get_config()
@@ -39,7 +45,7 @@ def get_config(
         config.training.update(schedule="linear", warmup=0.1)
         config.objective.update(sparsity=sparsity, lambda_cross_entropy=1.0)
         config.encoder.shared = method.startswith("slm")
-        _use_model(config, model or "bigbird")
+        _use_model(config, model or otherwise)
     return config
 
 

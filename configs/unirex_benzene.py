@@ -18,4 +18,5 @@ from configs import unirex
 def get_config(argument: str = "slm_fp") -> ConfigDict:
     """Return the settings of a method."""
     data = {"name": "graphs", "max_length": 64}
-    return unirex.get_config(f"{argument},gcn", data, buckets=(16, 24, 32, 48), sparsity=0.37)
+    sizes = {"buckets": (16, 24, 32, 48), "sparsity": 0.37}
+    return unirex.get_config(argument, data, **sizes, otherwise="gcn")

@@ -68,7 +68,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument(
         "--faithfulness",
         action="store_true",
-        help="also comprehensiveness and sufficiency (12 more passes)",
+        help="also comprehensiveness and sufficiency (1 + 2 (|K| + 1) more passes)",
     )
     evaluate.add_argument(
         "--removal",
@@ -151,7 +151,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     report.add_argument(
         "--faithfulness",
         action="store_true",
-        help="also comprehensiveness and sufficiency (12 more passes)",
+        help="also comprehensiveness and sufficiency (1 + 2 (|K| + 1) more passes)",
     )
     report.add_argument("--overwrite", action="store_true", help="replace what is at FILE")
     report.set_defaults(command=_report)

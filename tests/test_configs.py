@@ -59,6 +59,7 @@ def test_there_is_a_config_for_every_gru_row_of_the_papers_tables():
         ("sst", "dlm_fp", "dlm_fp", "transformer", False, 67),
         ("cose", "slm_fp,gru", "slm_fp", "gru", True, 77),
         ("transfer", "offenseval,aa_ig,gru", "aa_ig", "gru", False, 128),
+        ("benzene", "slm_fp", "slm_fp", "gcn", True, 64),
     ],
 )
 def test_unirex_configs_take_a_method_and_a_model(name, argument, method, model, shared, length):

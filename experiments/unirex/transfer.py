@@ -21,9 +21,10 @@ def target(given: str) -> tuple[str, str]:
     name, _, file = given.partition("=")
     if name not in TASK_METRIC:
         raise argparse.ArgumentTypeError(f"{name}: no such data set ({', '.join(TASK_METRIC)})")
-    if not pathlib.Path(file).is_file():
+    path = pathlib.Path(file)
+    if not path.is_file():
         raise argparse.ArgumentTypeError(f"{file or given} is no file; write NAME=FILE")
-    return name, file
+    return name, str(path.absolute())
 
 
 def render(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:

@@ -10,8 +10,8 @@ import unicodedata
 # The first two lines match nothing that the others would not: most of English at half the time.
 # The look-ahead before the lazy match spares every word without "'t" a search through it.
 RULE = r"""
-    [A-Za-z]++ (?= [\ .,;:!?()\n] )                     # a word, plainly ended
-  | [.,;:!?()] (?= [\ \nA-Za-z] )                       # a sign, plainly alone
+    [A-Za-z]++ (?= [\ .,;:!?()\n] )                    # a word, plainly ended
+  | [.,;:!?()] (?= [\ \nA-Za-z] )                      # a sign, plainly alone
   | \d+ (?: [.,:/] \d+ )+ (?! {word} )                 # a number with separators: 2.50  1,000
   | (?= {word}++ ['’] [tT] ) {word}+? (?= {negation} )  # the verb before n't:      do|n't
   | {negation}                                          # the negation itself

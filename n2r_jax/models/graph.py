@@ -1,6 +1,6 @@
 """Graph convolutions as extractor and predictor (N2R Table 4): units are nodes.
 
-    extractor   nodes -> GCN -> LayerNorm -> dropout -> linear to two logits a node
+    extractor   nodes -> GCN -> LayerNorm -> dropout -> linear to two logits a node, or an MLP
     predictor   nodes * mask -> its own GCN on the selected subgraph -> pooled = Enc(Z)
                 -> dropout -> linear
 

@@ -94,7 +94,10 @@ class GraphExtractor(nn.Module):
     def score(
         self, states: Float[Array, "b t f"], row: Int[Array, " b"], key: Array | None
     ) -> Float[Array, "b t"] | Float[Array, "b t c"]:
-        """Logit of selected minus logit of not selected, or those of `unit_classes`."""
+        """Logit of selected minus logit of not selected, or those of `unit_classes`.
+
+        Of an MLP its one output in place of the difference.
+        """
         normed = dropout(self.norm(states), key, row, self.dropout_rate, layout="btf")
         logits = self.head(normed)
         if self.unit_classes:

@@ -105,7 +105,7 @@ class GRUExtractor(nn.Module):
     ) -> Float[Array, "t b"] | Float[Array, "t b c"]:
         """Logit of selected minus logit of not selected, or those of `unit_classes`.
 
-        Raises ValueError for words with a key.
+        Of an MLP its one output in place of the difference. Raises ValueError for words with a key.
         """
         if isinstance(encoded, StateMoments):
             ((head, bias),) = self._heads()

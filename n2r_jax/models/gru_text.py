@@ -1,6 +1,6 @@
 """Bidirectional GRU extractor and predictor on frozen word vectors (N2R section 5.1; Tables 1, 2).
 
-    extractor   vectors -> biGRU -> LayerNorm -> dropout -> linear to two logits a token
+    extractor   vectors -> biGRU -> LayerNorm -> dropout -> linear to two logits a token, or an MLP
     predictor   vectors * mask -> its own biGRU -> maximum over time = Enc(Z) -> dropout -> linear
 
 The two may share one biGRU, the parameter group 'encoder' (UNIREX's SLM). Initial values are
@@ -53,6 +53,10 @@ class GRUText:
     score_head: Shape | None = None
     """The extractor's head: hidden layers of an MLP; None: a linear one."""
 
+    def __post_init__(self) -> None:
+        """Put the table on the device, once."""
+        object.__setattr__(self, "table", jnp.asarray(self.table, jnp.float32))
+
     def model(self) -> RationaleModel:
         """The pure functions."""
         # Prepared words are scored by one linear head.
@@ -65,7 +69,7 @@ class GRUText:
             selectable=self.selectable,
             encodes=("encoder",) if self.shared else ("extractor",),
             shared=("encoder",) if self.shared else (),
-            given={"embedding": {"table": jnp.asarray(self.table)}},
+            given=self._given,
             prepare=self.prepare if one_head and native.suits(self.table) else None,
             from_vectors=FromVectors(
                 self.vectors,
@@ -80,8 +84,11 @@ class GRUText:
 
     def init(self, key: Array, batch: Batch) -> Params:
         """Parameters by group."""
-        drawn = jax.jit(self._drawn)(key, batch.row)
-        return {"embedding": {"table": jnp.asarray(self.table)}} | drawn
+        return self._given | jax.jit(self._drawn)(key, batch.row)
+
+    @property
+    def _given(self) -> Params:
+        return {"embedding": {"table": self.table}}
 
     def _drawn(self, key: Array, row: Int[Array, " b"]) -> Params:
         x, valid = jnp.zeros((1, self.table.shape[1], 1)), jnp.ones((1, 1))

@@ -85,7 +85,8 @@ class RationaleModel:
     pass of an encoder that both share may do. None: there is none."""
     predict_halves: Callable[[Params, Batch, Array, Array | None], Array] | None = None
     """(params, batch, masks [M, B, T], key) -> logits [2, M, B, C] of what each mask shows, and of
-    what it hides, in one pass. Masks are constants of zeros and ones: no gradient reaches them."""
+    what it hides, in one pass. Masks are constants of zeros and ones: no gradient reaches them.
+    None where nothing is ever divided."""
     divides: Callable[[Batch], bool] = lambda batch: False
     """Whether `predict_halves` is for batches of this shape; others take two passes."""
     attend: Callable[[Params, Batch, Array, bool, Array | None], Prediction] | None = None

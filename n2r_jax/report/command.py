@@ -25,6 +25,12 @@ from n2r_jax.side_by_side import run_all
 from n2r_jax.tables import Table
 from n2r_jax.training.metrics import read_metrics
 
+REMOVALS = {
+    "compact": "what is removed is taken out, and the rest stands together",
+    "mask": "what is removed is hidden in its place, as in training",
+}
+"""Of `compat.faith_eval_input`, what it does."""
+
 
 def report_command(
     directories: Sequence[str],
@@ -135,7 +141,9 @@ def _definitions(faithful: Mapping[str, Scores]) -> list[str]:
     """What faithfulness is, by the runs that it is that for."""
     runs: dict[str, list[str]] = {}
     for name, found in faithful.items():
-        said = (f"{s}: {found['definitions'][s]}" for s in ("comprehensiveness", "sufficiency"))
+        said = [f"{s}: {found['definitions'][s]}" for s in ("comprehensiveness", "sufficiency")]
+        said.append(f"K is {', '.join(f'{share:g}' for share in found['k'])} %")
+        said.append(REMOVALS[found["removal"]])
         runs.setdefault("; ".join(said) + ".", []).append(name)
     return [f"Faithfulness of {' and '.join(names)}. {text}" for text, names in runs.items()]
 

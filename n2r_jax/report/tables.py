@@ -62,17 +62,17 @@ def _overlap_table(overlap: Mapping[str, Scores], definition: str) -> Table:
 
 def faithfulness_table(sections: Mapping[str, Scores]) -> Table:
     """Return comprehensiveness, sufficiency and their distance, a row a run and a score."""
-    first = next(iter(sections.values()))
+    k = sorted({share for found in sections.values() for share in found["k"]})
     rows = []
     for run, found in sections.items():
         for name in ("comprehensiveness", "sufficiency", "csd"):
             score = found[name]
-            same = found["k"] == first["k"]  # not of a method that sees its rationale alone
-            shares = score["per_k"] if same else [None] * len(first["k"])
-            numbers = [score["aopc_k"], score["aopc_k_plus_1"], *shares, score["selected"]]
+            per_k = dict(zip(found["k"], score["per_k"], strict=True))
+            means = [score["aopc_k"], score["aopc_k_plus_1"]]
+            numbers = [*means, *map(per_k.get, k), score["selected"]]
             rows.append([f"{run}: {name}", *map(_decimal, numbers)])
     means = ("AOPC |K| (ERASER)", "AOPC |K| + 1 (UNIREX)")
-    headings = ("run", *means, *(f"top {k:g} %" for k in first["k"]), "own masks")
+    headings = ("run", *means, *(f"top {share:g} %" for share in k), "own masks")
     return Table("Faithfulness (differences of probabilities)", headings, rows)
 
 

@@ -57,6 +57,14 @@ def test_flat_arrays_hold_types_ids_splits_and_marks_of_some(tmp_path):
     assert test == second
 
 
+def test_a_name_that_comes_again_gets_its_graphs_number(tmp_path):
+    again = {"mol_id": np.array(["m", "m"])}
+    records = read_file(saved(tmp_path / "x.npz", FLAT, **again))
+    assert [record.id for record in records] == ["m", "m (graph 2)"]
+    (test,) = read_file(tmp_path / "x.npz", split="test", label_names=("0", "1"))
+    assert test.id == "m (graph 2)"
+
+
 def test_dense_arrays_lose_features_that_say_nothing(tmp_path):
     source = read_file(saved(tmp_path / "x.npz", DENSE))
     assert [len(r.tokens) for r in source] == [4, 4, 4]

@@ -8,6 +8,7 @@ import pytest
 
 from n2r_jax import cli, runtime
 from n2r_jax.evaluate import evaluate
+from n2r_jax.report.tables import faithfulness_table
 from tests import tiny
 from tests.score.eraser_files import write_lines
 
@@ -56,7 +57,7 @@ def test_two_runs_stand_side_by_side_on_the_same_text(n2r, runs, tmp_path):
         "two: ceiling",
         "Confusion of two",
         "Learning curves on dev",
-        "F1 of the best-scored",
+        "F1 of what is best-scored",
         "objective.sparsity",
         "versions",
         "fingerprint",
@@ -75,10 +76,25 @@ def test_faithfulness_is_there_where_it_is_asked_for(n2r, runs, tmp_path):
     page = out.read_text(encoding="utf-8")
     assert "one: comprehensiveness" in page and "two: sufficiency" in page
     assert "How much the probability of the predicted label falls" in page
+    assert "what is removed is" in page
     found = evaluate(runs[0], faithfulness=True)[0].faithfulness
     assert f"{found['comprehensiveness']['selected']:.3f}</td>" in page
     assert n2r(*options, "--overwrite")[0] == 0
     assert "one: comprehensiveness" not in out.read_text(encoding="utf-8")
+
+
+def test_shares_of_runs_that_differ_in_k_stand_in_their_own_columns():
+    def section(k):
+        score = {"per_k": [share / 100 for share in k], "aopc_k": 0.1, "aopc_k_plus_1": 0.2}
+        scores = dict.fromkeys(("comprehensiveness", "sufficiency", "csd"), score | {"selected": 1})
+        return scores | {"k": k}
+
+    table = faithfulness_table({"fresh": section([100.0]), "aa": section([1, 20])})
+    assert table.headings[3:] == ("top 1 %", "top 20 %", "top 100 %", "own masks")
+    assert [row[3:] for row in table.rows[::3]] == [
+        ["", "", "1.000", "1.000"],
+        ["0.010", "0.200", "", "1.000"],
+    ]
 
 
 def test_what_is_missing_is_said(n2r, runs, tmp_path):
