@@ -26,7 +26,7 @@ from experiments.unirex.variants import ABLATIONS, FEW_GOLD, MAIN, TRANSFER, row
 
 EXPERIMENTS = {
     "main": (MAIN, main_table.render),
-    "ablations": (ABLATIONS, main_table.render),
+    "ablations": (ABLATIONS, main_table.render_ablations),
     "few_gold": (FEW_GOLD, few_gold.render),
     "transfer": (TRANSFER, transfer.render),
     "steps": (rows("aa_ig"), steps.render),

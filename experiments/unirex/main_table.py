@@ -56,10 +56,15 @@ def scores_of(arguments: argparse.Namespace, runs: Sequence[Run]) -> dict[str, l
 def render(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
     """The table beside the paper's, and which of the paper's claims hold in it."""
     found, paper = scores_of(arguments, runs), published(arguments.dataset)
-    lines = head(arguments, f"UNIREX's {arguments.experiment} table")
+    lines = head(arguments, "UNIREX's main table")
     if paper:
         lines += ["The paper's own figures are of BigBird on all rows.", ""]
     return [*lines, *table(found, paper), "", *claims(found)]
+
+
+def render_ablations(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
+    """The table alone: gains are among its own rows, of which the main tables have few."""
+    return [*head(arguments, "UNIREX's ablations"), *table(scores_of(arguments, runs), {})]
 
 
 def head(arguments: argparse.Namespace, title: str) -> list[str]:
