@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -75,10 +74,9 @@ def make_model(config: Any, inputs: Any, classes: int, choices: int = 1) -> Rati
         return multiple_choice(make_model(config, inputs, classes=1), choices)
     name, model = config.model.name, config.model
     if name == "gru":
-        table = jnp.asarray(inputs.table)
         given: Any = {"dropout_rate": model.dropout, "shared": config.encoder.shared}
         given["score_head"] = _score_head(config)
-        return GRUText(table, units=model.units, classes=classes, **given).model()
+        return GRUText(inputs.table, units=model.units, classes=classes, **given).model()
     if name == "transformer":
         return _make_transformer(config, inputs, classes)
     if name == "gcn":

@@ -65,17 +65,21 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument(
         "--sample", type=int, metavar="SEED", help="draw masks with noise instead of arg-max"
     )
-    evaluate.add_argument(
-        "--faithfulness",
-        action="store_true",
-        help="also comprehensiveness and sufficiency (1 + 2 (|K| + 1) more passes)",
-    )
+    _add_faithfulness(evaluate)
     evaluate.add_argument(
         "--removal",
         choices=("compact", "mask"),
         help="tokens are taken out for that, or hidden; default: the run's compat.faith_eval_input",
     )
     evaluate.set_defaults(command=_evaluate)
+
+
+def _add_faithfulness(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also comprehensiveness and sufficiency (1 + 2 (|K| + 1) more passes)",
+    )
 
 
 def _add_explain(commands: argparse._SubParsersAction) -> None:
@@ -148,11 +152,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     report.add_argument(
         "--texts", type=int, default=5000, metavar="N", help="texts in it; default: 5000"
     )
-    report.add_argument(
-        "--faithfulness",
-        action="store_true",
-        help="also comprehensiveness and sufficiency (1 + 2 (|K| + 1) more passes)",
-    )
+    _add_faithfulness(report)
     report.add_argument("--overwrite", action="store_true", help="replace what is at FILE")
     report.set_defaults(command=_report)
 

@@ -16,6 +16,8 @@ A node is read as one number for each type, of which its own is 1, and its featu
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -64,12 +66,7 @@ class GraphModel:
             selectable=lambda batch: batch.valid,
             encodes=("encoder",) if self.shared else ("extractor",),
             shared=("encoder",) if self.shared else (),
-            from_vectors=FromVectors(
-                self.vectors,
-                baseline=lambda params, batch: jnp.zeros_like(self.vectors(params, batch)),
-                predict=self.predict_vectors,
-                by_unit=lambda batch, values: values * batch.valid,
-            ),
+            from_vectors=FromVectors.of_units(self.vectors, self.predict_vectors),
             predict_compact=self.predict,  # which is that of the induced subgraph
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
@@ -77,7 +74,12 @@ class GraphModel:
 
     def init(self, key: Array, batch: Batch) -> Params:
         """Parameters by group."""
-        return jax.jit(self._drawn)(key, batch)
+        return self._draw(key, batch)
+
+    @functools.cached_property
+    def _draw(self) -> Callable[..., Params]:
+        """`_drawn`, compiled once for all seeds."""
+        return jax.jit(self._drawn)
 
     def _drawn(self, key: Array, batch: Batch) -> Params:
         for_extractor, for_predictor = jax.random.split(key)

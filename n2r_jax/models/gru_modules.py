@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -24,17 +23,12 @@ from n2r_jax.kernels.token_scores import (
 )
 from n2r_jax.kernels.word_gru import Words, word_max, word_moments
 from n2r_jax.models.interface import Prediction
-from n2r_jax.models.mlp import Mlp, Shape
+from n2r_jax.models.mlp import Mlp, Shape, uniform
 
 Tokens = Float[Array, "t e b"] | Words
 """What a GRU reads: the vectors of a batch's tokens, or in inference words already projected."""
 Encoded = States | StateMoments
 """What an extractor makes of them: states, or of words only what the scores need of these."""
-
-
-def _uniform(bound: float) -> Callable[..., Array]:
-    """Values from U(-bound, bound)."""
-    return lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -bound, bound)
 
 
 class GRUWeights(nn.Module):
@@ -52,7 +46,7 @@ class GRUWeights(nn.Module):
             "input_bias": (2, 3, self.units),
             "hidden_bias": (2, 3, self.units),
         }
-        init = _uniform(self.units**-0.5)
+        init = uniform(self.units**-0.5)
         return Weights(**{name: self.param(name, init, shapes[name]) for name in shapes})
 
 
@@ -65,7 +59,7 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self) -> tuple[Float[Array, "o i"], Float[Array, " o"]]:
         """The kernel and the bias."""
-        init = _uniform(self.inputs**-0.5)
+        init = uniform(self.inputs**-0.5)
         kernel = self.param("kernel", init, (self.outputs, self.inputs))
         return kernel, self.param("bias", init, (self.outputs,))
 

@@ -11,6 +11,8 @@ may stand in for vectors: see `word_gru`.
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -71,12 +73,7 @@ class GRUText:
             shared=("encoder",) if self.shared else (),
             given=self._given,
             prepare=self.prepare if one_head and native.suits(self.table) else None,
-            from_vectors=FromVectors(
-                self.vectors,
-                baseline=lambda params, batch: jnp.zeros_like(self.vectors(params, batch)),
-                predict=self.predict_vectors,
-                by_unit=lambda batch, values: values * batch.valid,
-            ),
+            from_vectors=FromVectors.of_units(self.vectors, self.predict_vectors),
             predict_compact=self.predict_compact,
             attend=self.attend,
             unit_classes=lambda classes: dataclasses.replace(self, unit_classes=classes).model(),
@@ -84,11 +81,16 @@ class GRUText:
 
     def init(self, key: Array, batch: Batch) -> Params:
         """Parameters by group."""
-        return self._given | jax.jit(self._drawn)(key, batch.row)
+        return self._given | self._draw(key, batch.row)
 
     @property
     def _given(self) -> Params:
         return {"embedding": {"table": self.table}}
+
+    @functools.cached_property
+    def _draw(self) -> Callable[..., Params]:
+        """`_drawn`, compiled once for all seeds."""
+        return jax.jit(self._drawn)
 
     def _drawn(self, key: Array, row: Int[Array, " b"]) -> Params:
         x, valid = jnp.zeros((1, self.table.shape[1], 1)), jnp.ones((1, 1))

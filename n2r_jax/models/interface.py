@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from n2r_jax.data.batch import Batch
@@ -43,6 +44,18 @@ class FromVectors:
     twice: gradients by the vectors can be differentiated once more, at the cost of speed."""
     by_unit: Callable[[Batch, Array], Array]
     """(batch, one value a vector [B, P]) -> what all of a unit's add up to [B, T]."""
+
+    @classmethod
+    def of_units(
+        cls, vectors: Callable[[Params, Batch], Array], predict: Callable[..., Prediction]
+    ) -> FromVectors:
+        """Of a model that reads one vector a unit, and zeros where there is none."""
+        return cls(
+            vectors,
+            baseline=lambda params, batch: jnp.zeros_like(vectors(params, batch)),
+            predict=predict,
+            by_unit=lambda batch, values: values * batch.valid,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,14 +45,14 @@ class Mlp(nn.Module):
         """The last layer's raw outputs."""
         widths = [self.inputs, *[self.shape.width] * self.shape.layers, self.outputs]
         for layer, (before, after) in enumerate(itertools.pairwise(widths)):
-            init = _uniform(before**-0.5)
+            init = uniform(before**-0.5)
             linear = nn.Dense(after, kernel_init=init, bias_init=init, name=f"linear_{layer}")
             x = linear(jax.nn.relu(x) if layer else x)
         return x
 
 
-def _uniform(bound: float) -> Any:
-    """U(-bound, bound), as flax asks for it."""
+def uniform(bound: float) -> Any:
+    """Initial values from U(-bound, bound), as flax asks for them."""
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
         key, shape, dtype, -bound, bound
     )

@@ -145,7 +145,7 @@ class TransformerText:
         self, params: Params, features: Features, batch: Batch, key: Array | None
     ) -> Float[Array, "b t"] | Float[Array, "b t c"]:
         """Score of every word: logit selected minus logit not selected; see `unit_classes`."""
-        for_encoder, for_head = _two(key)
+        for_encoder, for_head = split_key(key, 2)
         encoded = self._read(params, batch, for_encoder) if self.encoder_drops else features
         return self._scored(params, encoded, batch, for_head)
 
@@ -153,7 +153,7 @@ class TransformerText:
         self, params: Params, features: Features, batch: Batch, key: Array | None
     ) -> tuple[Float[Array, "b t"], Prediction]:
         """Scores, and the prediction of the whole text; of an encoder that drops two passes."""
-        for_scores, for_predictor = _two(key)
+        for_scores, for_predictor = split_key(key, 2)
         if self.encoder_drops and key is not None:
             scores = self.score(params, features, batch, for_scores)
             return scores, self.predict(params, batch, batch.valid, for_predictor)
@@ -220,7 +220,7 @@ class TransformerText:
         Special pieces belong to no word: they count among the pads.
         """
         pieces, encoder = pieces_of(batch), self._encoder(params, "predictor")
-        for_encoder, for_head = _two(key)
+        for_encoder, for_head = split_key(key, 2)
         vectors = self.vectors(params, batch)
         read = (vectors, pieces.visible, pieces.segment, batch.row, for_encoder)
         states = self.predictor.encode(encoder, *read).states.astype(jnp.float32)
@@ -265,7 +265,7 @@ class TransformerText:
         key: Array | None,
     ) -> Prediction:
         pieces, encoder = pieces_of(batch), self._encoder(params, "predictor")
-        for_encoder, for_head = _two(key)
+        for_encoder, for_head = split_key(key, 2)
         vectors, visible, segments = self._shown(vectors, piece_mask(mask, pieces), pieces)
         encoded = predictor.encode(encoder, vectors, visible, segments, batch.row, for_encoder)
         return self._classified(params, self._pool(encoded, visible), batch, for_head)
@@ -325,10 +325,3 @@ class TransformerText:
             return encoded.pooled.astype(jnp.float32)
         # A row that only fills the batch up has no piece.
         return max_over_units(encoded.states.astype(jnp.float32), visible > 0)
-
-
-def _two(key: Array | None) -> tuple[Array | None, Array | None]:
-    if key is None:
-        return None, None
-    first, second = jax.random.split(key)
-    return first, second
